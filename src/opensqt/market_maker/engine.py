@@ -227,7 +227,8 @@ class GridEngine:
         self.state.accounting.tick(now)
         self._update_price(now)
         commands: list[Command] = [*self.orders.take_due_queries(now)]
-        self._check_missing_fills(now)
+        if self.orders.missing_fills or self.orders.unmatched_fills or self.missing_since is not None:
+            self._check_missing_fills(now)
         entry_limits.observe(self.risk, self.state, now)
         if self.orders.needs_reconcile:
             self.orders.needs_reconcile = False
@@ -386,7 +387,7 @@ class GridEngine:
             pull_sells=pull,
             backed_off=self.orders.backed_off(now),
             hold=held,
-            requoted=self.orders.post_only_backoff.failing(),
+            requoted=self.orders.post_only_backoff.failing,
         )
         permission = self.orders.limit_tries(permission, now)
         if market is not None:
@@ -411,9 +412,8 @@ class GridEngine:
     def _check_missing_fills(self, now: float) -> None:
         """Start a comparison when fills are missing that the venue has reported."""
         if not self.orders.missing_fills and not self.orders.unmatched_fills:
-            if self.missing_since is not None:
-                self.missing_since = None
-                self._missing_retry.reset()
+            self.missing_since = None
+            self._missing_retry.reset()
             return
         if self.missing_since is None:
             self.missing_since = now

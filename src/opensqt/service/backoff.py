@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Hashable, Set
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -88,17 +88,15 @@ class KeyedBackoff(Generic[K]):
 
     base_s: float
     cap_s: float
-    _timers: dict[K, BackoffTimer] = field(default_factory=dict)
+    failing: dict[K, BackoffTimer] = field(default_factory=dict)
+    """The keys that failed and have not succeeded since."""
     _due: list[tuple[float, int, K]] = field(default_factory=list)
     """A heap of the ends of the blocks; what was reset or blocked anew since is dropped when it is reached."""
     _pushed: int = 0
 
-    def __bool__(self) -> bool:
-        return bool(self._timers)
-
     def record_failure(self, key: K, now: float) -> float:
         """Block *key* for longer than last time, and return the seconds."""
-        timer = self._timers.setdefault(key, BackoffTimer(self.base_s, self.cap_s))
+        timer = self.failing.setdefault(key, BackoffTimer(self.base_s, self.cap_s))
         delay_s = timer.record_failure(now)
         self._pushed += 1
         heapq.heappush(self._due, (timer.until, self._pushed, key))
@@ -106,27 +104,23 @@ class KeyedBackoff(Generic[K]):
 
     def reset(self, key: K) -> None:
         """Forget the failures of *key*."""
-        self._timers.pop(key, None)
+        self.failing.pop(key, None)
 
     def blocked(self, now: float) -> set[K]:
         """Return the keys that are not due yet."""
-        return {key for key, timer in self._timers.items() if timer.until > now}
+        return {key for key, timer in self.failing.items() if timer.until > now}
 
     def is_blocked(self, key: K, now: float) -> bool:
         """Return whether *key* is not due yet."""
-        timer = self._timers.get(key)
+        timer = self.failing.get(key)
         return timer is not None and timer.until > now
-
-    def failing(self) -> Set[K]:
-        """Return the keys that failed and have not succeeded since; a view, not a copy."""
-        return self._timers.keys()
 
     def next_due(self, now: float) -> float:
         """Return the time at which the next blocked key is due; infinite without one."""
         due = self._due
         while due:
             until, _, key = due[0]
-            timer = self._timers.get(key)
+            timer = self.failing.get(key)
             if until > now and timer is not None and timer.until == until:
                 return until
             heapq.heappop(due)

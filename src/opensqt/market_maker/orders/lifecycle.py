@@ -227,13 +227,13 @@ class OrderLifecycle:
 
     def backed_off(self, now: float) -> Container[int]:
         """Return the levels whose last order was refused, until their back-off is over."""
-        if not self.post_only_backoff and not self.refusals:
+        if not self.post_only_backoff.failing and not self.refusals.failing:
             return ()
         return _BackedOff((self.post_only_backoff, self.refusals), now)
 
     def limit_tries(self, permission: Permission, now: float) -> Permission:
         """Return *permission* with one entry at a time after a refusal for good, until one is accepted."""
-        if not self.refusals:
+        if not self.refusals.failing:
             return permission
         tries = self.refusals.entries(now)
         if tries is None:
@@ -263,7 +263,7 @@ class OrderLifecycle:
             if now < timer.until < due:
                 due = timer.until
         for keyed in (self.post_only_backoff, self.refusals, self.cancel_backoff):
-            if keyed and (until := keyed.next_due(now)) < due:
+            if keyed.failing and (until := keyed.next_due(now)) < due:
                 due = until
         return due
 

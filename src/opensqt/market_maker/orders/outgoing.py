@@ -44,7 +44,8 @@ class Outgoing:
         return self._cancel(tuple(self._state.cancellable.values()), now)
 
     def _cancel(self, orders: Iterable[LiveOrder], now: float) -> list[Command]:
-        if failed := self._orders.cancel_backoff:
+        failed = self._orders.cancel_backoff
+        if failed.failing:
             orders = [order for order in orders if not failed.is_blocked(order.client_order_id, now)]
         refs = []
         for order in orders:

@@ -113,12 +113,10 @@ class OrderRefusals:
     """The reasons for which the venue refuses orders of the grid now."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, bool], OrderRefusal] = {}
+        self.failing: dict[tuple[str, bool], OrderRefusal] = {}
+        """By code, and whether of exits."""
         self.total = 0
         """Orders refused since the start, for whatever reason is kept here."""
-
-    def __bool__(self) -> bool:
-        return bool(self._found)
 
     def record(self, error: ExchangeError, level: int, *, closes: bool, now: float) -> None:
         """Take in that an order was refused.
@@ -131,11 +129,11 @@ class OrderRefusals:
         """
         self.total += 1
         code = error.venue_code or error.reason
-        refusal = self._found.get((code, closes))
+        refusal = self.failing.get((code, closes))
         if refusal is None:
             advice = ADVICE_BY_CODE.get(code) or ADVICE_BY_CODE.get(error.reason) or _OTHER
             base_s, cap_s = (EXIT_BASE_S, EXIT_CAP_S) if closes else (ENTRY_BASE_S, ENTRY_CAP_S)
-            refusal = self._found[code, closes] = OrderRefusal(
+            refusal = self.failing[code, closes] = OrderRefusal(
                 code=code,
                 message=redact(error.message),
                 advice=advice,
@@ -153,17 +151,17 @@ class OrderRefusals:
 
     def accepted(self, level: int, *, closes: bool) -> None:
         """Take in that an order was accepted: its reason is over, or is about other levels."""
-        for key, refusal in list(self._found.items()):
+        for key, refusal in list(self.failing.items()):
             if refusal.closes is not closes:
                 continue
             if level in refusal.levels:
-                del self._found[key]
+                del self.failing[key]
             else:
                 refusal.general = False
 
     def reset(self) -> None:
         """Forget all: the rules are others, and what was refused may be placed now."""
-        self._found.clear()
+        self.failing.clear()
 
     def entries(self, now: float) -> int | None:
         """Return the number of entries that may be tried now; None where no reason stops them."""
@@ -178,7 +176,7 @@ class OrderRefusals:
 
     def next_due(self, now: float) -> float:
         """Return when something that waits may be tried; infinite without it."""
-        return min((one.next_due(now) for one in self._found.values()), default=float("inf"))
+        return min((one.next_due(now) for one in self.failing.values()), default=float("inf"))
 
     def problems(self, now: float) -> list[str]:
         """Return a sentence for each reason that lasts: what is refused, since when, why, and what to do."""
@@ -189,9 +187,9 @@ class OrderRefusals:
         return sum(1 for one in self._current(now) if one.closes is closes and _lasts(one, now))
 
     def _current(self, now: float) -> list[OrderRefusal]:
-        for key in [key for key, one in self._found.items() if one.is_over(now)]:
-            del self._found[key]
-        return list(self._found.values())
+        for key in [key for key, one in self.failing.items() if one.is_over(now)]:
+            del self.failing[key]
+        return list(self.failing.values())
 
 
 def _lasts(refusal: OrderRefusal, now: float) -> bool:

@@ -56,16 +56,15 @@ def held_price(guard: PriceGuard, own: OwnOrders, grid: Grid, now: float) -> Hel
     if hold is None or now - hold.since < min(REPORT_AFTER_S, settings.exits_after_s):
         return None
     mark = guard.usual_mark(now)
-    quote = guard.data.quote(own)
-    if quote is not None and now - quote.at > settings.book_max_age_s:
-        quote = None
+    bid, ask, at = guard.data.quote(own) or (None, None, now)
+    if now - at > settings.book_max_age_s:
+        bid = ask = None
     sells = [market.sell_limit] if market is not None else []
     buys = [market.buy_limit] if market is not None else []
     if mark is not None:
         level = grid.interval_at(mark)
         sells.append(mark - level)
         buys.append(mark + level)
-    bid, ask = (quote.bid, quote.ask) if quote is not None else (None, None)
     middle = (bid + ask) / 2 if bid is not None and ask is not None else None
     return HeldPrice(
         near=middle or mark or (market.reference if market is not None else None),

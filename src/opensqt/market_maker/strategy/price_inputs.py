@@ -9,7 +9,6 @@ from enum import StrEnum
 from opensqt.market_maker.strategy.inputs import MarkUpdate, OrderBookUpdate, PriceInput, PriceUpdate, TradeUpdate
 from opensqt.market_maker.strategy.own_orders import OwnOrders
 from opensqt.model.clock import is_plausible
-from opensqt.model.immutable import immutable
 from opensqt.model.market import BookLevel, MarkPrice, OrderBook, Price, PublicTrade
 from opensqt.model.order import BUY, SELL, Side
 
@@ -25,16 +24,6 @@ class InputName(StrEnum):
     """The order book, and the best bid and ask."""
     TRADE = "trade"
     MARK = "mark"
-
-
-@immutable
-class Quote:
-    """The best quotes of the other participants; None on a side that has none but ours."""
-
-    bid: Decimal | None
-    ask: Decimal | None
-    at: float
-    """Monotonic seconds of its receipt."""
 
 
 class PriceInputs:
@@ -92,10 +81,13 @@ class PriceInputs:
             self.newest = value
         return True
 
-    def quote(self, own: OwnOrders) -> Quote | None:
+    def quote(self, own: OwnOrders) -> tuple[Decimal | None, Decimal | None, float] | None:
         """Return the best quotes of the others by the newest of book and best quote; None while neither is known.
 
         Where the best quote is ours alone, the next level of the book counts.
+
+        Returns:
+            Bid and ask, None on a side that has none but ours, and the monotonic seconds of their receipt.
         """
         book, best = self._book, self._best
         if book is not None and not book.valid:
@@ -110,7 +102,7 @@ class PriceInputs:
         if best is not None:
             bid = _newer(best.bid, best.bid_quantity, bid, BUY, own)
             ask = _newer(best.ask, best.ask_quantity, ask, SELL, own)
-        return Quote(bid=bid, ask=ask, at=self._best_at if best is not None else self._book_at)
+        return bid, ask, self._best_at if best is not None else self._book_at
 
     def _refuses(self, value: PriceInputValue, prices: tuple[Decimal, ...], now: float) -> bool:
         if value.symbol != self._symbol:

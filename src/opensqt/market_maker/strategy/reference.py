@@ -189,7 +189,7 @@ class PriceGuard:
         """Move the reference price, or return why the inputs don't allow it."""
         settings, data = self.settings, self.data
         quote = data.quote(own)
-        if quote is not None and now - quote.at > settings.book_max_age_s:
+        if quote is not None and now - quote[2] > settings.book_max_age_s:
             quote = None
         trade = data.trade.price if data.trade and now - data.trade_at <= settings.trade_max_age_s else None
         mark = self.fresh_mark(now)
@@ -197,8 +197,7 @@ class PriceGuard:
             self._note_missing(book=quote is not None, trade=trade is not None, mark=mark is not None)
         if quote is None and (trade is None or mark is None):
             return self._not_agreed(f"no {', no '.join(self.missing)}" if self.missing else "no price was received yet")
-        self.informed_at = quote.at if quote is not None else min(data.trade_at, data.mark_at)
-        bid, ask = (quote.bid, quote.ask) if quote is not None else (trade, trade)
+        bid, ask, self.informed_at = quote or (trade, trade, min(data.trade_at, data.mark_at))
         if bid is None or ask is None:
             sides = "asks" if bid is not None else "bids" if ask is not None else "bids and asks"
             return self._not_agreed(f"no {sides} in the book but our own")
