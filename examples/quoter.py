@@ -1,10 +1,9 @@
 """A strategy of your own: one bid under and one offer over the price, and what was filled is closed one level on.
 
-    market-maker --config my.yaml     with  trading: {strategy: "quoter:TwoQuotes", grid_mode: neutral}
-    and this file in a folder of PYTHONPATH
+    trading: {strategy: "quoter:TwoQuotes", grid_mode: neutral}      with this file in a folder of PYTHONPATH
 
-The market maker calls these four functions, and does the rest: orders that happen once, fills that count once,
-restarts, back-offs, limits. Keep them pure: no clock, no I/O, nothing remembered.
+The market maker calls these four functions and does the rest: orders that happen once, fills that count once, restarts,
+back-offs, limits. Keep them pure: no clock, no I/O, nothing remembered.
 """
 
 from __future__ import annotations
@@ -16,8 +15,6 @@ from opensqt.market_maker.strategy.grid.geometry import Grid, level_quantity
 from opensqt.market_maker.strategy.grid.settings import GridSettings
 from opensqt.model.order import Side
 from opensqt.model.venue import SymbolRules
-
-EVERY_LEVEL = range(-1_000_000, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +31,9 @@ class TwoQuotes:
         return Around(market, self.grid.centre(market.reference))
 
     def windows(self, frame: Around) -> seam.Windows:
-        below, above = range(frame.level - 1, frame.level), range(frame.level + 1, frame.level + 2)
-        return seam.Windows(
-            buy=seam.SideWindow(entries=below, exits=EVERY_LEVEL),
-            sell=seam.SideWindow(entries=above, exits=EVERY_LEVEL),
-        )
+        buy = seam.SideWindow(entries=range(frame.level - 1, frame.level), exits=seam.ALL_LEVELS)
+        sell = seam.SideWindow(entries=range(frame.level + 1, frame.level + 2), exits=seam.ALL_LEVELS)
+        return seam.Windows(buy=buy, sell=sell)
 
     def quote(self, frame: Around, level: int, held: seam.Level, *, at_touch: bool) -> seam.TargetOrder | None:
         closes = abs(held.quantity) >= self.rules.min_quantity

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import random
+import sys
 from collections import Counter, defaultdict
 from decimal import Decimal
 
@@ -253,6 +255,12 @@ QUOTERS: dict[str, dict[str, object]] = {
     "glft": {"mode": GridMode.NEUTRAL, "quoter": glft, "buy_window": 2, "sell_window": 2},
     "examples/quoter.py": {"mode": GridMode.NEUTRAL, "quoter": TwoQuotes},
 }
+
+
+def test_a_quoter_of_ones_own_takes_at_most_60_lines() -> None:
+    """What is said of examples/quoter.py: the whole file, with its imports and its description."""
+    source = inspect.getsource(sys.modules[TwoQuotes.__module__])
+    assert len(source.splitlines()) <= 60
 
 
 @pytest.mark.parametrize("quoter", QUOTERS)
