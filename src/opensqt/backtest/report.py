@@ -41,12 +41,29 @@ def table(results: Sequence[Result]) -> Table:
         money = (result.realized, result.unrealized, -result.fees, result.funding, result.profit, result.drawdown)
         made.add_row(
             result.mode,
-            "on" if result.risk_control else "off",
+            _switch(result),
             str(result.round_trips),
             *(f"{amount.quantize(_CENT):f}" for amount in money),
             _duration(result.halted_s),
         )
     return made
+
+
+def stops(results: Sequence[Result]) -> list[str]:
+    """Return a line for each result whose entries were stopped by a rule, or whose price was not trusted: how often."""
+    lines = []
+    for result in results:
+        counts = {rule.replace("_", " "): count for rule, count in result.stops.items()}
+        if result.price_holds:
+            counts["price held"] = result.price_holds
+        if counts:
+            found = ", ".join(f"{rule} {count}" for rule, count in counts.items())
+            lines.append(f"{result.mode}, risk control {_switch(result)}: entries stopped by {found}")
+    return lines
+
+
+def _switch(result: Result) -> str:
+    return "on" if result.risk_control else "off"
 
 
 def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:

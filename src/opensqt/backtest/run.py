@@ -58,6 +58,10 @@ class Result:
     start_equity: Decimal = Decimal(0)
     end_equity: Decimal = Decimal(0)
     liquidations: int = 0
+    stops: dict[str, int] = field(default_factory=dict)
+    """How often each rule of risk control began to stop entries."""
+    price_holds: int = 0
+    """How often the price was not trusted for a time."""
     differences: list[str] = field(default_factory=list)
     """Where the grid's own sums are not those of the venue's ledger; empty when all agree."""
 
@@ -132,6 +136,7 @@ class Backtest:
             now=0.0,
             now_ms=self.start_ms,
         )
+        self._grid.risk.quiet = True
         for watched in self._grid.risk.settings.monitor.symbols:
             if watched != trading.symbol:
                 self._events.append(MonitorSymbolMissing(watched, "the backtest plays one symbol"))
@@ -233,6 +238,8 @@ class Backtest:
         result.position = sum((view.quantity for view in engine.positions(account, self._symbol)), Decimal(0))
         result.round_trips = sum(1 for order in orders if order.order_id in self._closing and not order.remaining)
         result.liquidations = len({fill.order_id for fill in fills if fill.client_order_id.startswith("autoclose-")})
+        result.stops = dict(sorted(self._grid.risk.triggers.items()))
+        result.price_holds = self._grid.prices.holds
         result.differences = self._differences()
         if self._trace is not None:
             self._complete(self._trace)

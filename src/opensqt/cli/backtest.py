@@ -80,6 +80,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
             console.print(note, highlight=False, soft_wrap=True)
         results.append(backtest.run(_until_ms(options, backtest.start_ms)))
     console.print(report.table(results))
+    for line in report.stops(results):
+        console.print(line, highlight=False, soft_wrap=True)
     if options.json:
         options.json.write_text(json.dumps(report.as_json(results), indent=2) + "\n", encoding="utf-8")
     differences = [difference for result in results for difference in result.differences]

@@ -220,3 +220,27 @@ def test_a_mark_price_that_stays_away_keeps_no_exit_away(monkeypatch: pytest.Mon
     assert max(created for side, _, created, _ in trace.orders if side == "BUY") < away_from_ms + MINUTE_MS
     bought, sold = (sum(side == one for _, side, _ in trace.fills) for one in ("BUY", "SELL"))
     assert sum(side == "SELL" and closed is None for side, _, _, closed in trace.orders) == bought - sold
+
+
+def test_what_stopped_entries_is_counted_and_no_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A month printed a line for each alarm of the risk monitor, and none of their number."""
+    monkeypatch.setenv("COLUMNS", "120")
+    path, config, data = (tmp_path / name for name in ("result.json", "grid.yaml", "bars.csv"))
+    watched = {"monitor_symbols": ["BTCUSDT"], "average_window": 10}
+    trading = {"symbol": "BTCUSDT", "price_interval": 20, "order_quantity": 100}
+    config.write_text(json.dumps({"trading": trading, "risk_control": watched}))
+    bars = ["timestamp,open,high,low,close,volume"]
+    for number in range(80):
+        loud = number % 25 == 24
+        close, volume = (39_900, 10_000_000) if loud else (40_100, 1_000_000)
+        bars.append(f"2022-01-01 {number // 60:02}:{number % 60:02}:00,40000,40150,39850,{close},{volume}")
+    data.write_text("\n".join(bars))
+    command = ["backtest", "--config", str(config), "--data", str(data), "--json", str(path)]
+    assert main(command) == 0
+    (result,) = json.loads(path.read_text())
+    assert (result["stops"], result["price_holds"]) == ({"risk_monitor": 3}, 0)
+    written = capsys.readouterr()
+    assert "long, risk control on: entries stopped by risk monitor 3\n" in written.out
+    assert "entries are stopped" not in written.out + written.err

@@ -69,6 +69,8 @@ class RiskControls:
         """How often each rule began to stop entries."""
         self.fills_seen = 0
         """Fills that were counted as of the last step."""
+        self.quiet = False
+        """Whether what begins and ends is logged at debug level only, as where the sums say it."""
         self.is_trial = False
         """Whether this is a copy that only shows what would be."""
         self.changed = False
@@ -149,7 +151,7 @@ class RiskControls:
 
     def on_missing(self, symbol: str, reason: str) -> None:
         """Leave a symbol out of the monitor."""
-        _log.warning("symbol is not watched", symbol=symbol, reason=reason)
+        self._log("warning", "symbol is not watched", symbol=symbol, reason=reason)
         self.monitor.on_missing(symbol, reason)
 
     def on_exit(self, client_order_id: str, profit: Decimal, now: float) -> None:
@@ -189,7 +191,7 @@ class RiskControls:
         """
         if self.reduce.update(oldest, used, what, self.utc_ms(now)) and not self.is_trial:
             self._urgent = True
-            _log.warning("reduction of the oldest levels", plan=self.reduce.reason or "done")
+            self._log("warning", "reduction of the oldest levels", plan=self.reduce.reason or "done")
 
     def change(self, limits: RiskLimits, now: float) -> None:
         """Take over other limits; they are in force at once."""
@@ -291,8 +293,11 @@ class RiskControls:
             return
         for rule in found.keys() - self._before.keys():
             self.triggers[rule] = self.triggers.get(rule, 0) + 1
-            _log.error("entries are stopped and cancelled; exits go on", rule=rule, reason=found[rule])
+            self._log("error", "entries are stopped and cancelled; exits go on", rule=rule, reason=found[rule])
         for rule in self._before.keys() - found.keys():
-            _log.warning("a rule allows entries again", rule=rule)
+            self._log("warning", "a rule allows entries again", rule=rule)
         self._before = found
         self.changed = self._urgent = True
+
+    def _log(self, level: str, event: str, **values: object) -> None:
+        getattr(_log, "debug" if self.quiet else level)(event, **values)

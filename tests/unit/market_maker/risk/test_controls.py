@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from structlog.testing import capture_logs
 
 from opensqt.market_maker.entry_limits import grid_exposure
 from opensqt.market_maker.orders.events import (
@@ -192,6 +193,19 @@ def test_the_cap_on_levels_counts_levels_held_and_bought() -> None:
     grid.fill(-1)
     grid.move(1000)
     assert len(grid.buys) == 3
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_where_the_sums_say_it_what_begins_and_ends_is_logged_at_debug_level_only(quiet: bool) -> None:
+    """A backtest counts what stopped entries; a grid that trades logs each as an error."""
+    grid = bench(RiskLimits(losses=LossSettings(day=Decimal("0.05"))))
+    grid.engine.risk.quiet = quiet
+    with capture_logs() as logs:
+        grid.tell(AccountUpdate(account("940"), START_MS + 1000))
+        grid.engine.risk.reset(grid.now)
+    levels = [line["log_level"] for line in logs if "entries" in line["event"]]
+    assert levels == (["debug", "debug"] if quiet else ["error", "warning"])
+    assert grid.engine.risk.triggers == {"daily_loss": 1}
 
 
 def test_a_loss_limit_cancels_entries_and_keeps_exits() -> None:
