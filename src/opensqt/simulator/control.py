@@ -14,7 +14,7 @@ from opensqt.config.load import Section
 from opensqt.model.order import Side
 from opensqt.simulator.dialects import inputs
 from opensqt.simulator.dialects.base import Dialect
-from opensqt.simulator.engine.order import Refused
+from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.engine.state import UNLISTED
 from opensqt.simulator.faults import FaultFile, FaultScript
 from opensqt.simulator.keys import ApiKey
@@ -62,6 +62,17 @@ class SymbolRequest(Section):
 
     symbol: str
     state: str
+
+
+class CloseRequest(Section):
+    """`POST /_sim/close`: the venue closes what an account holds of a symbol, or a quantity of it, at market."""
+
+    symbol: str
+    why: Literal["liquidation", "adl", "settlement", "insurance"]
+    account: str = ""
+    """By its first key; the only account where there is one."""
+    quantity: Decimal | None = Field(default=None, gt=0)
+    """Base coins; all of it without one."""
 
 
 class KeyRequest(Section):
@@ -116,6 +127,7 @@ class Control:
             ("POST", "/_sim/clock"): self._set_clock,
             ("POST", "/_sim/market"): self._act,
             ("POST", "/_sim/funding"): self._pay_funding,
+            ("POST", "/_sim/close"): self._close,
             ("POST", "/_sim/symbols"): self._set_symbol_state,
             ("GET", "/_sim/keys"): self._list_keys,
             ("POST", "/_sim/keys"): self._add_key,
@@ -218,6 +230,21 @@ class Control:
         paid_before = {key: len(engine.funding_payments(key)) for key in engine.account_keys()}
         engine.pay_funding()
         return {key: len(engine.funding_payments(key)) - before for key, before in paid_before.items()}
+
+    async def _close(self, _request: web.Request, body: bytes) -> Any:
+        wanted, engine = CloseRequest.model_validate(_object(body)), self._market.engine
+        why, known = VenueClose[wanted.why.upper()], self._dialect.closes
+        if why not in known:
+            names = ", ".join(one.name.lower() for one in VenueClose if one in known)
+            raise ValueError(f"why {wanted.why}: {self._dialect.name} has no such trade; expected one of {names}")
+        account = wanted.account or next(iter(engine.account_keys()))
+        before = len(engine.fills(account, wanted.symbol))
+        engine.close_position(account, wanted.symbol, why, wanted.quantity)
+        return {
+            "symbol": wanted.symbol,
+            "account": account,
+            "fills": len(engine.fills(account, wanted.symbol)) - before,
+        }
 
     async def _set_symbol_state(self, _request: web.Request, body: bytes) -> Any:
         wanted = SymbolRequest.model_validate(_object(body))

@@ -13,7 +13,7 @@ import orjson
 from opensqt.simulator.dialects.inputs import Input, Inputs, VenueInputs, body_fields, sent
 from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import Event, OrderChanged
-from opensqt.simulator.engine.order import RefusalReason, Refused
+from opensqt.simulator.engine.order import RefusalReason, Refused, VenueClose
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript
 from opensqt.simulator.keys import Keyring
 from opensqt.simulator.market.market import Market
@@ -132,6 +132,8 @@ class Dialect(ABC):
     """Rules of this venue's engine, unless the settings give others."""
     symbol_states: ClassVar[tuple[str, ...]]
     """The venue's terms for the state of a symbol; it trades in the first of them."""
+    closes: ClassVar[frozenset[VenueClose]]
+    """The reasons for which this venue closes a position itself."""
     account_modes: ClassVar[tuple[str, ...]]
     """The modes of an account; an account is in the first of them unless its settings name another."""
     inputs: ClassVar[VenueInputs] = VenueInputs(endpoints={}, unknown="ignored", not_served={}, channels={})

@@ -36,7 +36,15 @@ from opensqt.simulator.engine.events import (
 from opensqt.simulator.engine.expiries import ExpiryKey
 from opensqt.simulator.engine.intervals import DERIVED
 from opensqt.simulator.engine.matching import Matcher
-from opensqt.simulator.engine.order import ClosingReason, NewOrder, RefusalReason, Refused, SimFill, SimOrder
+from opensqt.simulator.engine.order import (
+    ClosingReason,
+    NewOrder,
+    RefusalReason,
+    Refused,
+    SimFill,
+    SimOrder,
+    VenueClose,
+)
 from opensqt.simulator.engine.settlement import Settlement
 from opensqt.simulator.engine.state import UNLISTED, VenueState
 from opensqt.simulator.engine.tape import DayStatistics, PastBar
@@ -510,6 +518,12 @@ class SimEngine:
         """Pay funding on all positions now, whatever the hour is."""
         self._catch_up()
         self._settlement.pay_funding()
+        self._finish()
+
+    def close_position(self, account: str, symbol: str, why: VenueClose, quantity: Decimal | None = None) -> None:
+        """Close what an account holds of a symbol as the venue does, or *quantity* of it, at market."""
+        self._catch_up()
+        self._settlement.close(self._account(account), self.symbol(symbol).symbol, why, quantity)
         self._finish()
 
     def trade_outside(self, symbol: str, side: Side, quantity: Decimal, price: Decimal | None = None) -> Decimal:

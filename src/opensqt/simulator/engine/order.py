@@ -11,8 +11,17 @@ from opensqt.model.account import MarginMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.engine.conditional import NewConditional
 
-LIQUIDATION_ID = "autoclose-"
-"""How the client order id of a liquidation begins; the rest of it is the order's own id."""
+
+class VenueClose(StrEnum):
+    """Why the venue itself closes a position. The value begins the client order id; the rest is the order's own id."""
+
+    LIQUIDATION = "autoclose-"
+    ADL = "adl_autoclose-"
+    """Automatic deleveraging: the position is closed against another one that can't be liquidated."""
+    SETTLEMENT = "settlement_autoclose-"
+    """The contract ends."""
+    INSURANCE = "insurance-"
+    """The insurance fund takes the position over."""
 
 
 class RefusalReason(StrEnum):
@@ -163,9 +172,15 @@ class SimOrder:
         return self.filled_notional / self.filled_quantity if self.filled_quantity else Decimal(0)
 
 
+def venue_close(of: SimOrder | SimFill) -> VenueClose | None:
+    """Return why the venue placed an order, or made a fill, to close a position; None for anybody else's."""
+    begin = of.client_order_id.removesuffix(of.order_id)
+    return next((why for why in VenueClose if why == begin), None)
+
+
 def is_liquidation(of: SimOrder | SimFill) -> bool:
     """Return whether the venue placed an order, or made a fill, to liquidate a position."""
-    return of.client_order_id == f"{LIQUIDATION_ID}{of.order_id}"
+    return venue_close(of) is VenueClose.LIQUIDATION
 
 
 def unplaced(account: str, wanted: NewOrder, now_ms: int) -> SimOrder:

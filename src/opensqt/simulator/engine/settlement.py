@@ -19,7 +19,7 @@ from opensqt.simulator.engine.events import (
 )
 from opensqt.simulator.engine.margin import MARGIN_CALL_RATIO
 from opensqt.simulator.engine.matching import Matcher
-from opensqt.simulator.engine.order import LIQUIDATION_ID, ClosingReason, SimOrder
+from opensqt.simulator.engine.order import ClosingReason, SimOrder, VenueClose
 from opensqt.simulator.engine.position import SimPosition
 from opensqt.simulator.engine.state import VenueState
 
@@ -143,25 +143,36 @@ class Settlement:
             for order in account.open_in(symbol):
                 self._matcher.cancel(order, ClosingReason.LIQUIDATION)
         for symbol, side, position in held:
-            order_id = state.next_order_id()
-            self._matcher.submit(
-                SimOrder(
-                    account=account.key,
-                    order_id=order_id,
-                    client_order_id=f"{LIQUIDATION_ID}{order_id}",
-                    symbol=symbol,
-                    side=Side.SELL if position.quantity > 0 else Side.BUY,
-                    position_side=side,
-                    order_type=OrderType.MARKET,
-                    time_in_force=TimeInForce.IOC,
-                    reduce_only=side is PositionSide.BOTH,
-                    price=None,
-                    quantity=abs(position.quantity),
-                    status=OrderStatus.OPEN,
-                    created_ms=state.now_ms,
-                    updated_ms=state.now_ms,
-                )
+            self._close(account, symbol, side, position.quantity, VenueClose.LIQUIDATION)
+
+    def close(self, account: SimAccount, symbol: str, why: VenueClose, quantity: Decimal | None) -> None:
+        """Close what an account holds of a symbol as the venue does, or *quantity* of it, at market."""
+        for held, side, position in account.held():
+            if held == symbol:
+                most = abs(position.quantity)
+                part = most if quantity is None else min(quantity, most)
+                self._close(account, symbol, side, part.copy_sign(position.quantity), why)
+
+    def _close(self, account: SimAccount, symbol: str, side: PositionSide, quantity: Decimal, why: VenueClose) -> None:
+        order_id = self._state.next_order_id()
+        self._matcher.submit(
+            SimOrder(
+                account=account.key,
+                order_id=order_id,
+                client_order_id=f"{why}{order_id}",
+                symbol=symbol,
+                side=Side.SELL if quantity > 0 else Side.BUY,
+                position_side=side,
+                order_type=OrderType.MARKET,
+                time_in_force=TimeInForce.IOC,
+                reduce_only=side is PositionSide.BOTH,
+                price=None,
+                quantity=abs(quantity),
+                status=OrderStatus.OPEN,
+                created_ms=self._state.now_ms,
+                updated_ms=self._state.now_ms,
             )
+        )
 
     def _held(self, account: SimAccount) -> tuple[PositionView, ...]:
         return tuple(self._state.margin.position(account, symbol, side) for symbol, side, _ in account.held())

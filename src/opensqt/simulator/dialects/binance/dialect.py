@@ -20,7 +20,7 @@ from opensqt.simulator.dialects.binance.public import PublicData
 from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.dialects.binance.trading import Trading
 from opensqt.simulator.engine.events import Event
-from opensqt.simulator.engine.order import Refused
+from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import ANSWERS, Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
@@ -33,6 +33,7 @@ class BinanceDialect(Dialect):
 
     name = "binance"
     venue_rules = VenueRules(amended_keeps_place=False, amended_post_only="cancel")
+    closes = frozenset({VenueClose.LIQUIDATION, VenueClose.ADL, VenueClose.SETTLEMENT})
     symbol_states = (
         "TRADING",
         "PENDING_TRADING",

@@ -23,7 +23,7 @@ from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
 from opensqt.simulator.dialects.bitget.unified import LIST_BODIES, UnifiedApi
 from opensqt.simulator.dialects.bitget.unified_streams import PATH, TOPICS, UnifiedStreams
 from opensqt.simulator.engine.events import Event
-from opensqt.simulator.engine.order import Refused
+from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.socket_requests import SocketRequest
@@ -38,6 +38,7 @@ class BitgetDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "bitget"
+    closes = frozenset({VenueClose.LIQUIDATION, VenueClose.ADL})
     symbol_states = ("normal", "listed", "maintain", "limit_open", "restrictedAPI", "off")
     inputs = INPUTS
     account_modes = ("classic", "unified", "unified_isolated")

@@ -11,7 +11,7 @@ from opensqt.model.order import OrderStatus, OrderType, PositionSide
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
 from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimTrade
-from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, is_liquidation
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, VenueClose, is_liquidation, venue_close
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
@@ -52,10 +52,14 @@ def order_side(order: SimOrder) -> str:
     return "buy" if order.position_side is PositionSide.LONG else "sell"
 
 
+_CLOSED: dict[VenueClose | None, str] = {VenueClose.LIQUIDATION: "burst_", VenueClose.ADL: "dte_sys_adl_"}
+"""How `tradeSide` begins where the venue closes a position."""
+
+
 def trade_side(of: SimOrder | SimFill) -> str:
     """Return whether an order or a fill opens or closes, and whether a liquidation does it."""
     side, position_side = of.side, of.position_side
-    burst = "burst_" if is_liquidation(of) else ""
+    burst = _CLOSED.get(venue_close(of), "")
     if position_side is PositionSide.BOTH:
         return f"{burst}{side.value.lower()}_single"
     if burst:
@@ -75,7 +79,7 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
     ended = not order.status.is_open and order.status is not OrderStatus.FILLED
     return {
         "orderId": order.order_id,
-        "clientOid": "" if is_liquidation(order) else order.client_order_id,
+        "clientOid": "" if venue_close(order) else order.client_order_id,
         "size": decimals.quantity(order.quantity, rules),
         "price": decimals.price(order.price, rules) if order.price is not None else "",
         "side": order_side(order),
@@ -87,7 +91,7 @@ def _common(order: SimOrder, rules: SymbolSettings, leverage: int, profit: Decim
         "marginCoin": rules.quote_asset,
         "marginMode": MARGIN_MODE[order.margin_mode],
         "leverage": str(leverage),
-        "enterPointSource": "SYS" if is_liquidation(order) else "API",
+        "enterPointSource": "SYS" if venue_close(order) else "API",
         "orderSource": order_source(order),
         "cancelReason": _CANCEL_REASON.get(order.closing_reason, "normal_cancel") if ended else "",
         "totalProfits": decimals.exact(profit),
@@ -175,7 +179,7 @@ def own_trade(fill: SimFill, rules: SymbolSettings) -> dict[str, Any]:
         "side": side,
         "quoteVolume": decimals.exact(fill.notional),
         "profit": decimals.exact(fill.realized_pnl),
-        "enterPointSource": "sys" if is_liquidation(fill) else "api",
+        "enterPointSource": "sys" if venue_close(fill) else "api",
         "tradeSide": trade_side(fill),
         "posMode": POSITION_MODE[PositionMode.HEDGE if hedge else PositionMode.ONE_WAY],
         "tradeScope": "maker" if fill.is_maker else "taker",

@@ -18,7 +18,7 @@ from opensqt.simulator.dialects.bitget import formats
 from opensqt.simulator.dialects.bitget.parameters import PRODUCT_TYPE
 from opensqt.simulator.engine.account import closes
 from opensqt.simulator.engine.events import BalanceView, FundingPaid, PositionView
-from opensqt.simulator.engine.order import SimFill, SimOrder, is_liquidation
+from opensqt.simulator.engine.order import SimFill, SimOrder, is_liquidation, venue_close
 from opensqt.simulator.settings import SymbolSettings
 
 _STOP_FIELDS = ("TriggerBy", "OrderType", "LimitPrice")
@@ -122,7 +122,7 @@ def fill(fill: SimFill, rules: SymbolSettings, order: SimOrder) -> dict[str, Any
         "execId": fill.trade_id,
         "execLinkId": fill.trade_id,
         "orderId": fill.order_id,
-        "clientOid": "" if is_liquidation(fill) else fill.client_order_id,
+        "clientOid": "" if venue_close(fill) else fill.client_order_id,
         "category": PRODUCT_TYPE,
         "symbol": fill.symbol,
         "orderType": order.order_type.value.lower(),
@@ -131,7 +131,7 @@ def fill(fill: SimFill, rules: SymbolSettings, order: SimOrder) -> dict[str, Any
         "execQty": decimals.quantity(fill.quantity, rules),
         "execValue": decimals.exact(fill.notional),
         "tradeScope": "maker" if fill.is_maker else "taker",
-        "tradeSide": formats.trade_side(fill) if is_liquidation(fill) else _trade_side(fill.side, fill.position_side),
+        "tradeSide": formats.trade_side(fill) if venue_close(fill) else _trade_side(fill.side, fill.position_side),
         "feeDetail": [{"feeCoin": fill.fee_asset, "fee": decimals.exact(fill.fee)}],
         "createdTime": str(fill.time_ms),
         "updatedTime": str(fill.time_ms),

@@ -12,7 +12,7 @@ from opensqt.simulator.dialects.bybit.conditional_formats import stops
 from opensqt.simulator.dialects.bybit.disconnect_protection import DisconnectProtection
 from opensqt.simulator.engine.engine import SimEngine
 from opensqt.simulator.engine.events import PositionView
-from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, is_liquidation
+from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, venue_close
 from opensqt.simulator.settings import SymbolSettings
 
 _MODES = {"0": PositionMode.ONE_WAY, "3": PositionMode.HEDGE}
@@ -243,7 +243,8 @@ def _movement(symbol: str, kind: str, time_ms: int, flow: Any, fee: Any) -> dict
 
 
 def _trade_type(fill: SimFill) -> str:
-    return "LIQUIDATION" if is_liquidation(fill) else "TRADE"
+    why = venue_close(fill)
+    return "TRADE" if why is None else why.name
 
 
 def _of_trade(fill: Any) -> dict[str, Any]:

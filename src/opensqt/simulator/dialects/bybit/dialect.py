@@ -22,7 +22,7 @@ from opensqt.simulator.dialects.bybit.security import Security
 from opensqt.simulator.dialects.bybit.socket_trading import PATH, SocketTrading
 from opensqt.simulator.dialects.bybit.trading import BatchReply, Trading
 from opensqt.simulator.engine.events import Event
-from opensqt.simulator.engine.order import Refused
+from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import ANSWERS, PRIVATE_CHANNELS, Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.socket_requests import SocketRequest
@@ -36,6 +36,7 @@ class BybitDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "bybit"
+    closes = frozenset({VenueClose.LIQUIDATION, VenueClose.ADL, VenueClose.SETTLEMENT})
     symbol_states = ("Trading", "PreLaunch", "Settling", "Delivering", "Closed")
     inputs = INPUTS
     account_modes = ("unified_2", "unified_1", "classic")

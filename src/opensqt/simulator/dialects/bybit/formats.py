@@ -18,7 +18,7 @@ from opensqt.simulator.engine.events import (
     SimMark,
     SimTrade,
 )
-from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, is_liquidation
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, VenueClose, venue_close
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SymbolSettings
 
@@ -59,15 +59,27 @@ _CANCEL_TYPE = {
 }
 
 
+_CREATE_TYPE: dict[VenueClose | None, str] = {
+    VenueClose.LIQUIDATION: "CreateByTakeOver_PassThrough",
+    VenueClose.ADL: "CreateByAdl_PassThrough",
+    VenueClose.SETTLEMENT: "CreateBySettle",
+}
+_EXECUTION_TYPE: dict[VenueClose | None, str] = {
+    VenueClose.LIQUIDATION: "BustTrade",
+    VenueClose.ADL: "AdlTrade",
+    VenueClose.SETTLEMENT: "Settle",
+}
+
+
 def link_id(order: SimOrder) -> str:
     """Return the client's id, empty for an order that was placed without one."""
-    made = order.client_order_id == f"auto{order.order_id}" or is_liquidation(order)
+    made = order.client_order_id == f"auto{order.order_id}" or venue_close(order) is not None
     return "" if made else order.client_order_id
 
 
 def _create_type(order: SimOrder) -> str:
     made_by = order.details.get("createType", "CreateByUser")
-    return "CreateByTakeOver_PassThrough" if is_liquidation(order) else made_by
+    return _CREATE_TYPE.get(venue_close(order), made_by)
 
 
 def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
@@ -134,7 +146,7 @@ def execution(fill: SimFill, placed: SimOrder, detail: FillDetail, rules: Symbol
         "execId": fill.trade_id,
         "execPrice": decimals.price(fill.price, rules),
         "execQty": decimals.quantity(fill.quantity, rules),
-        "execType": "BustTrade" if is_liquidation(placed) else "Trade",
+        "execType": _EXECUTION_TYPE.get(venue_close(placed), "Trade"),
         "execValue": decimals.exact(fill.notional),
         "execTime": str(fill.time_ms),
         "feeCurrency": fill.fee_asset,

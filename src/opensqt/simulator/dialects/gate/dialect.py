@@ -18,7 +18,7 @@ from opensqt.simulator.dialects.gate.public import PublicData
 from opensqt.simulator.dialects.gate.security import Security
 from opensqt.simulator.dialects.gate.trading import Trading
 from opensqt.simulator.engine.events import Event
-from opensqt.simulator.engine.order import Refused
+from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.sockets import Socket
@@ -33,6 +33,7 @@ class GateDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "gate"
+    closes = frozenset({VenueClose.LIQUIDATION, VenueClose.ADL, VenueClose.INSURANCE, VenueClose.SETTLEMENT})
     symbol_states = ("trading", "in_delisting", "prelaunch", "delisting", "delisted", "circuit_breaker")
     inputs = INPUTS
     account_modes = tuple(unified.MARGIN_MODES)

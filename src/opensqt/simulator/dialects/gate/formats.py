@@ -13,7 +13,7 @@ from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForc
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
 from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimMark, SimTrade
-from opensqt.simulator.engine.order import LIQUIDATION_ID, ClosingReason, SimFill, SimOrder, is_liquidation
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, VenueClose, is_liquidation
 from opensqt.simulator.engine.tape import DayStatistics
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
@@ -71,10 +71,20 @@ class Sizes:
         return plain(contracts) if self.as_text else int(contracts)
 
 
+_CLOSED: dict[str, str] = {
+    VenueClose.LIQUIDATION: "liq-{}",
+    VenueClose.ADL: "auto_deleveraging",
+    VenueClose.INSURANCE: "insurance",
+    VenueClose.SETTLEMENT: "clear",
+}
+"""`text` of an order that the venue places to close a position."""
+
+
 def text(order_id: str, client_order_id: str) -> str:
     """Write the user's own id; for an order without one, its origin."""
-    if client_order_id == f"{LIQUIDATION_ID}{order_id}":
-        return f"liq-{order_id}"
+    begin = client_order_id.removesuffix(order_id)
+    if begin in _CLOSED:
+        return _CLOSED[begin].format(order_id)
     return "api" if client_order_id == f"auto{order_id}" else PREFIX + client_order_id
 
 

@@ -20,7 +20,7 @@ from opensqt.simulator.dialects.okx.records import Records
 from opensqt.simulator.dialects.okx.security import Security
 from opensqt.simulator.dialects.okx.trading import Trading
 from opensqt.simulator.engine.events import Event
-from opensqt.simulator.engine.order import Refused
+from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
 from opensqt.simulator.socket_requests import SocketRequest
@@ -37,6 +37,7 @@ class OkxDialect(Dialect):
     """The venue's wire protocol, as documented by the venue."""
 
     name = "okx"
+    closes = frozenset({VenueClose.LIQUIDATION, VenueClose.ADL})
     symbol_states = ("live", "suspend", "rebase", "preopen", "test")
     inputs = INPUTS
     account_modes = ("futures", "spot", "multi_currency", "portfolio")

@@ -20,7 +20,7 @@ from opensqt.simulator.engine.events import (
     SimMark,
     SimTrade,
 )
-from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, is_liquidation
+from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, VenueClose, venue_close
 from opensqt.simulator.engine.tape import DayStatistics
 
 _STATE = {
@@ -47,9 +47,12 @@ _FOK_SOURCE = "13"
 _NO_CHANGE = "0"
 
 
+_CATEGORY: dict[VenueClose | None, str] = {VenueClose.LIQUIDATION: "full_liquidation", VenueClose.ADL: "adl"}
+
+
 def client_id(of: SimOrder | SimFill) -> str:
     """Return the client id; empty where the engine made one because none was given."""
-    made = of.client_order_id == f"auto{of.order_id}" or is_liquidation(of)
+    made = of.client_order_id == f"auto{of.order_id}" or venue_close(of) is not None
     return "" if made else of.client_order_id
 
 
@@ -84,7 +87,7 @@ def order(order: SimOrder, swap: OkxInstrument, leverage: int, last: SimFill | N
         "clOrdId": client_id(order),
         "tag": order.tag,
         "ccy": "",
-        "category": "full_liquidation" if is_liquidation(order) else "normal",
+        "category": _CATEGORY.get(venue_close(order), "normal"),
         "side": order.side.value.lower(),
         "posSide": SIDES[order.position_side],
         "ordType": kind(order),
@@ -179,15 +182,27 @@ NO_EXECUTION = {
 """The fields that the orders channel adds when it reports no fill."""
 
 
+_CLOSED_NET: dict[VenueClose | None, tuple[str, str]] = {
+    VenueClose.LIQUIDATION: ("106", "107"),
+    VenueClose.ADL: ("127", "128"),
+}
+"""Types of the trades of a net position that the venue makes: of a buy and of a sell."""
+_CLOSED_SIDE: dict[VenueClose | None, tuple[str, str]] = {
+    VenueClose.LIQUIDATION: ("104", "105"),
+    VenueClose.ADL: ("125", "126"),
+}
+"""The same where long and short are held apart: of the long and of the short position."""
+
+
 def sub_type(fill: SimFill) -> str:
     """Return the type of a trade; the order of the types is that of the venue's list."""
     buys = fill.side is Side.BUY
     if fill.position_side is PositionSide.BOTH:
-        names = ("106", "107") if is_liquidation(fill) else ("1", "2")
+        names = _CLOSED_NET.get(venue_close(fill), ("1", "2"))
         return names[0] if buys else names[1]
     long = fill.position_side is PositionSide.LONG
-    if is_liquidation(fill):
-        return "104" if long else "105"
+    if (closed := _CLOSED_SIDE.get(venue_close(fill))) is not None:
+        return closed[0] if long else closed[1]
     names = ("3", "4") if buys is long else ("5", "6")
     return names[0] if long else names[1]
 
