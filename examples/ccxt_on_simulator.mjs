@@ -15,7 +15,9 @@ const ADDRESSES = {
             }
         }
         api.sapi = `${http}/sapi/v1`;
-        api.ws['linear' in api.ws ? 'linear' : 'future'] = `${ws}/ws`;
+        const kind = 'linear' in api.ws ? 'linear' : 'future';
+        api.ws[kind] = `${ws}/ws`;
+        api.ws['ws-api'] = { ...api.ws['ws-api'], [kind]: `${ws}/ws-fapi/v1` };
         exchange.options.fetchMarkets = { types: ['linear'] };
         // ccxt chooses the table of errors by the host's name: at another address -2019, -4164 and others have no class.
         exchange.exceptions.exact = { ...exchange.exceptions.exact, ...exchange.exceptions.linear.exact };
@@ -24,6 +26,7 @@ const ADDRESSES = {
         Object.assign(exchange.urls.api, { public: http, private: http });
         exchange.urls.api.ws.public.linear = `${ws}/v5/public/linear`;
         exchange.urls.api.ws.private.contract = `${ws}/v5/private`;
+        exchange.urls.api.ws.private.trade = `${ws}/v5/trade`;
         exchange.options.fetchMarkets = { types: ['linear'] };
         exchange.has.fetchCurrencies = false;
     },
@@ -37,6 +40,7 @@ const ADDRESSES = {
         for (const name of Object.keys(api).filter((one) => !['ws', 'demo'].includes(one))) api[name] = http;
         for (const kind of ['ws', 'demo']) {
             for (const access of ['public', 'private']) api[kind][access] = `${ws}/v2/ws/${access}`;
+            api[kind].utaPrivate = `${ws}/v3/ws/private`;
         }
         Object.assign(exchange.options, { defaultSubType: 'linear', fetchMarkets: { types: ['swap'] } });
         exchange.has.fetchCurrencies = false;

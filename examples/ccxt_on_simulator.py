@@ -23,7 +23,9 @@ def _binance(exchange: Any, http: str, ws: str) -> None:
         for access in ("Public", "Private"):
             api[f"fapi{access}{version}"] = f"{http}/fapi/v{version.strip('V') or 1}"
     api["sapi"] = f"{http}/sapi/v1"
-    api["ws"]["linear" if "linear" in api["ws"] else "future"] = f"{ws}/ws"
+    kind = "linear" if "linear" in api["ws"] else "future"
+    api["ws"][kind] = f"{ws}/ws"
+    api["ws"].setdefault("ws-api", {})[kind] = f"{ws}/ws-fapi/v1"
     exchange.options["fetchMarkets"] = {"types": ["linear"]}
     # ccxt chooses the table of errors by the host's name: at another address -2019, -4164 and others have no class.
     exchange.exceptions["exact"] = {**exchange.exceptions["exact"], **exchange.exceptions["linear"]["exact"]}
@@ -33,6 +35,7 @@ def _bybit(exchange: Any, http: str, ws: str) -> None:
     exchange.urls["api"].update(public=http, private=http)
     exchange.urls["api"]["ws"]["public"]["linear"] = f"{ws}/v5/public/linear"
     exchange.urls["api"]["ws"]["private"]["contract"] = f"{ws}/v5/private"
+    exchange.urls["api"]["ws"]["private"]["trade"] = f"{ws}/v5/trade"
     exchange.options["fetchMarkets"] = {"types": ["linear"]}
     exchange.has["fetchCurrencies"] = False
 
@@ -49,6 +52,7 @@ def _bitget(exchange: Any, http: str, ws: str) -> None:
     for kind in ("ws", "demo"):
         for access in ("public", "private"):
             api[kind][access] = f"{ws}/v2/ws/{access}"
+        api[kind]["utaPrivate"] = f"{ws}/v3/ws/private"
     exchange.options.update(defaultSubType="linear", fetchMarkets={"types": ["swap"]})
     exchange.has["fetchCurrencies"] = False
 

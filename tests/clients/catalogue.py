@@ -23,8 +23,11 @@ STEPS = (
     "private stream",
     "public stream",
     "batch",
+    "socket orders",
     "close",
 )
+OPTIONAL_STEPS = frozenset({"socket orders"})
+"""Steps that not every client has: ccxt enters no orders of Bitget over a WebSocket, nautilus_trader none of OKX."""
 
 
 @dataclass(frozen=True)

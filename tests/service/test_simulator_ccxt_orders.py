@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+import importlib.util
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -16,19 +18,18 @@ from opensqt.simulator import Simulator
 from tests.service.ccxt_venues import SYMBOL, VENUES, CcxtVenue
 from tests.service.venue_clients import below
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ccxt_on_simulator.py"
 BY_NAME = {venue.name: venue for venue in VENUES}
 
 
-def _wire(simulator: Simulator) -> str:
-    return simulator.url.replace("http", "ws", 1)
-
-
-def _binance(exchange: Any, simulator: Simulator) -> None:
-    exchange.urls["api"]["ws"]["ws-api"]["linear"] = f"{_wire(simulator)}/ws-fapi/v1"
-
-
-def _bybit(exchange: Any, simulator: Simulator) -> None:
-    exchange.urls["api"]["ws"]["private"]["trade"] = f"{_wire(simulator)}/v5/trade"
+def on_simulator(exchange: Any, simulator: Simulator) -> None:
+    """Give the client the addresses that the example gives: none is left that leads to the venue."""
+    spec = importlib.util.spec_from_file_location("ccxt_on_simulator", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    example.on_simulator(exchange, simulator.url)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,10 @@ class Entry:
     """How ccxt enters orders on a venue."""
 
     name: str
-    aim: Callable[[Any, Simulator], None]
-    """Gives the client the address of its order requests."""
     refused: type[Exception]
     """The error class of an order that the account can't pay for."""
     unknown: type[Exception]
     """The error class of a cancel of no order."""
-    params: dict[str, Any] = field(default_factory=dict)
 
     @property
     def venue(self) -> CcxtVenue:
@@ -50,14 +48,10 @@ class Entry:
 
 
 ENTRIES = [
-    Entry(name="binance", aim=_binance, refused=ccxt.ExchangeError, unknown=ccxt.ExchangeError),
-    Entry(
-        name="okx", aim=lambda _exchange, _simulator: None, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound
-    ),
-    Entry(
-        name="gate", aim=lambda _exchange, _simulator: None, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound
-    ),
-    Entry(name="bybit", aim=_bybit, refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
+    Entry(name="binance", refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
+    Entry(name="bybit", refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
+    Entry(name="gate", refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
+    Entry(name="okx", refused=ccxt.InsufficientFunds, unknown=ccxt.OrderNotFound),
 ]
 
 
@@ -76,7 +70,7 @@ async def simulator(entry: Entry) -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def exchange(entry: Entry, simulator: Simulator) -> AsyncIterator[Any]:
     async with entry.venue.connect(simulator) as exchange:
-        entry.aim(exchange, simulator)
+        on_simulator(exchange, simulator)
         await exchange.load_markets()
         yield exchange
 

@@ -1,6 +1,6 @@
 // npm `binance`: USDT-margined futures over REST, the private stream by listen key, and market streams.
 
-import { USDMClient, WebsocketClient } from 'binance';
+import { USDMClient, WebsocketAPIClient, WebsocketClient } from 'binance';
 import { Messages, Scenario, below, logger } from './scenario.mjs';
 
 const scenario = new Scenario('binance');
@@ -137,6 +137,28 @@ await scenario.step('batch', async () => {
     const amended = ids.map((orderId) => ({ symbol, side: 'BUY', orderId, quantity: '0.020', price }));
     await call('modifyMultipleOrders', [amended], (answer) => answer.every((row) => Number(row.origQty) === 0.02));
     await call('cancelMultipleOrders', { symbol, orderIdList: ids }, (answer) => answer.every((row) => row.status === 'CANCELED'));
+});
+
+await scenario.step('socket orders', async () => {
+    const entry = new WebsocketAPIClient({ ...key, wsUrl: scenario.sockets, attachEventListeners: false, beautify: false }, logger);
+    const ask = (method, args, check = () => true) =>
+        scenario.call(entry, method, args, { check: (answer) => answer.status === 200 && check(answer.result) });
+    const now = () => ({ timestamp: Date.now() });
+    const text = { symbol, side: 'BUY', quantity: '0.010', price };
+    const one = await ask('submitNewFuturesOrder', ['usdm', { ...order, ...text, ...now() }]);
+    const { orderId } = one.result;
+    await ask('modifyFuturesOrder', ['usdm', { ...text, orderId, quantity: '0.020', ...now() }], (row) => Number(row.origQty) === 0.02);
+    await ask('getFuturesOrderStatus', ['usdm', { symbol, orderId, ...now() }], (row) => row.status === 'NEW');
+    await ask('cancelFuturesOrder', ['usdm', { symbol, orderId, ...now() }], (row) => row.status === 'CANCELED');
+    const stop = { algoType: 'CONDITIONAL', symbol, side: 'SELL', type: 'STOP_MARKET', quantity: '0.010', triggerPrice: below(price) };
+    const placed = await ask('submitNewFuturesAlgoOrder', [{ ...stop, ...now() }]);
+    await ask('cancelFuturesAlgoOrder', [{ algoId: placed.result.algoId, ...now() }]);
+    await ask('getFuturesPosition', ['usdm', now()], (rows) => rows.some((row) => Number(row.positionAmt) !== 0));
+    await ask('getFuturesAccountBalance', ['usdm', now()]);
+    await ask('getFuturesAccountStatus', ['usdm', now()]);
+    await ask('getFuturesOrderBook', [{ symbol, limit: 20 }]);
+    await ask('getFuturesSymbolPriceTicker', [{ symbol }]);
+    await scenario.call(entry.getWSClient(), 'closeAll', [true]);
 });
 
 await scenario.step('close', async () => {

@@ -1,6 +1,6 @@
 // npm `bybit-api`: linear contracts of API v5 over REST, the private stream and the public one.
 
-import { RestClientV5, WebsocketClient } from 'bybit-api';
+import { RestClientV5, WebsocketAPIClient, WebsocketClient } from 'bybit-api';
 import { Messages, Scenario, below, logger } from './scenario.mjs';
 
 const scenario = new Scenario('bybit-api');
@@ -130,6 +130,21 @@ await scenario.step('batch', async () => {
         (result) => result.list.length === 2);
     await call('batchCancelOrders', [category, ids.map((id) => ({ symbol, orderId: id }))],
         (result) => result.list.length === 2);
+});
+
+await scenario.step('socket orders', async () => {
+    const entry = new WebsocketAPIClient({ ...key, wsUrl: `${scenario.sockets}/v5/trade`, attachEventListeners: false }, logger);
+    const ask = (method, args, check = () => true) =>
+        scenario.call(entry, method, args, { check: (answer) => answer.retCode === 0 && check(answer.data) });
+    const one = { ...order, price };
+    const { data: { orderId } } = await ask('submitNewOrder', [one]);
+    await ask('amendOrder', [{ ...where, orderId, qty: '0.020' }], (data) => data.orderId === orderId);
+    await ask('cancelOrder', [{ ...where, orderId }], (data) => data.orderId === orderId);
+    const placed = await ask('batchSubmitOrders', [category, [one, { ...one, qty: '0.0001' }]], (data) => data.list.length === 2);
+    const ids = placed.data.list.filter((row) => row.orderId).map((row) => ({ symbol, orderId: row.orderId }));
+    await ask('batchAmendOrder', [category, ids.map((id) => ({ ...id, qty: '0.020' }))]);
+    await ask('batchCancelOrder', [category, ids]);
+    await scenario.call(entry.getWSClient(), 'closeAll', [true]);
 });
 
 await scenario.step('close', async () => {

@@ -126,6 +126,16 @@ await scenario.step('batch', async () => {
     await call('fetchOpenOrders', [symbol], (rows) => rows.length === 0);
 });
 
+if (exchange.has.createOrderWs) {
+    await scenario.step('socket orders', async () => {
+        const placed = await call('createOrderWs', [symbol, 'limit', 'buy', lot, price]);
+        await call('editOrderWs', [placed.id, symbol, 'limit', 'buy', 2 * lot, price]);
+        await call('fetchOpenOrders', [symbol], (rows) => rows.length === 1 && Math.abs(rows[0].amount - 2 * lot) < lot / 100);
+        await call('cancelOrderWs', [placed.id, symbol]);
+        await call('fetchOpenOrders', [symbol], (rows) => rows.length === 0);
+    });
+}
+
 await scenario.step('close', async () => {
     await call('createOrder', [symbol, 'market', 'sell', 2 * lot, undefined, { reduceOnly: true }]);
     await call('fetchPositions', [[symbol]], (rows) => rows.every((row) => !row.contracts));

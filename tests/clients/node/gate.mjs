@@ -1,6 +1,6 @@
 // npm `gateio-api`: USDT-margined perpetuals of API v4 over REST and WebSocket.
 
-import { RestClient, WebsocketClient } from 'gateio-api';
+import { RestClient, WebsocketAPIClient, WebsocketClient } from 'gateio-api';
 import { Messages, Scenario, below, logger } from './scenario.mjs';
 
 const scenario = new Scenario('gateio-api');
@@ -128,6 +128,24 @@ await scenario.step('batch', async () => {
     await call('batchUpdateFuturesOrders', { settle, orders: ids.map((id) => ({ order_id: Number(id), size: 20 })) },
         (rows) => rows.every((row) => row.succeeded));
     await call('batchCancelFuturesOrders', { settle, orderIds: ids }, (rows) => rows.every((row) => row.succeeded));
+});
+
+await scenario.step('socket orders', async () => {
+    const wsUrl = `${scenario.sockets}/v4/ws/usdt`;
+    const entry = new WebsocketAPIClient({ ...key, wsUrl, attachEventListeners: false }, logger);
+    const ask = (method, args, check = () => true) =>
+        scenario.call(entry, method, [args], { check: (answer) => answer.header.status === '200' && check(answer.data.result) });
+    // The package takes the acknowledgement of an order for its result: what became of it is asked by the order's own text.
+    const named = { order_id: 't-socket' };
+    await ask('submitNewFuturesOrder', { contract, size: 10, price, tif: 'gtc', text: 't-socket' });
+    await ask('getFuturesOrders', { contract, status: 'open' }, (rows) => rows.length === 1);
+    await ask('getFuturesOrderStatus', named, (one) => one.status === 'open');
+    await ask('updateFuturesOrder', { ...named, size: 20 }, (one) => one.size === 20);
+    await ask('cancelFuturesOrder', named, (one) => one.finish_as === 'cancelled');
+    await ask('submitNewFuturesBatchOrder', ['a', 'b'].map((text) => ({ contract, size: 10, price, tif: 'gtc', text: `t-${text}` })));
+    await ask('cancelFuturesOrderById', ['t-a'], (rows) => rows[0].succeeded);
+    await ask('cancelFuturesAllOpenOrders', { contract, side: 'bid' }, (rows) => rows.length === 1);
+    await scenario.call(entry.getWSClient(), 'closeAll', [true]);
 });
 
 await scenario.step('close', async () => {

@@ -1,6 +1,6 @@
 // npm `okx-api`: perpetual swaps of API v5 over REST, and the public, private and business streams.
 
-import { RestClient, WebsocketClient } from 'okx-api';
+import { RestClient, WebsocketAPIClient, WebsocketClient } from 'okx-api';
 import { Messages, Scenario, below, logger } from './scenario.mjs';
 
 const scenario = new Scenario('okx-api');
@@ -149,6 +149,23 @@ await scenario.step('batch', async () => {
     const ids = placed.map((row) => ({ instId, ordId: row.ordId }));
     await call('amendMultipleOrders', [ids.map((id) => ({ ...id, newSz: '2' }))], done);
     await call('cancelMultipleOrders', [ids], done);
+});
+
+await scenario.step('socket orders', async () => {
+    const wsUrl = `${scenario.sockets}/ws/v5/private`;
+    const entry = new WebsocketAPIClient({ accounts: [credentials], wsUrl, attachEventListeners: false }, logger);
+    const ask = (method, args) =>
+        scenario.call(entry, method, [args], { check: (answer) => answer.code === '0' && done(answer.data) });
+    const one = { ...order, px: price };
+    const placed = await ask('submitNewOrder', one);
+    const id = { instId, ordId: placed.data[0].ordId };
+    await ask('amendOrder', { ...id, newSz: '2' });
+    await ask('cancelOrder', id);
+    const several = await ask('submitMultipleOrders', [one, one]);
+    const ids = several.data.map((row) => ({ instId, ordId: row.ordId }));
+    await ask('amendMultipleOrders', ids.map((row) => ({ ...row, newSz: '2' })));
+    await ask('cancelMultipleOrders', ids);
+    await scenario.call(entry.getWSClient(), 'closeAll', [true]);
 });
 
 await scenario.step('close', async () => {

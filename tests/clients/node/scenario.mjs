@@ -7,7 +7,7 @@ import { appendFileSync } from 'node:fs';
 
 export const STEPS = [
     'instruments', 'connect', 'reconcile', 'limit', 'query', 'amend', 'cancel', 'market', 'stop', 'position', 'balance',
-    'private stream', 'public stream', 'batch', 'close',
+    'private stream', 'public stream', 'batch', 'socket orders', 'close',
 ];
 const WITHIN_MS = 20_000;
 
