@@ -148,6 +148,8 @@ def okx(http: str, ws: str) -> tuple[str, str, Any, Any, Any, Any]:
     types = (nautilus_pyo3.OKXInstrumentType.SWAP,)
     shared = {**KEYS, "api_passphrase": "sim-pass", "base_url_http": http, "instrument_types": types}
     shared["instrument_provider"] = ALL
+    # Older versions read the keys of their streams from the environment only.
+    os.environ.update(OKX_API_KEY="sim-key", OKX_API_SECRET="sim-secret", OKX_API_PASSPHRASE="sim-pass")
     data = known(OKXDataClientConfig, **shared, base_url_ws=f"{ws}/ws/v5/public")
     execution = known(
         OKXExecClientConfig,

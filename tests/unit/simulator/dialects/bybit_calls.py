@@ -35,6 +35,7 @@ def account(asker: Asker) -> None:
     ask, now = asker.ask, asker.engine.now_ms()
     ask("GET /v5/account/wallet-balance", accountType="UNIFIED", coin="USDT")
     ask("GET /v5/account/fee-rate", **ONE)
+    ask("GET /v5/asset/coin/query-info", coin="USDT")
     log = {"accountType": "UNIFIED", "category": "linear", "currency": "USDT", "baseCoin": "BTC", "type": "TRADE"}
     ask("GET /v5/account/transaction-log", **log, startTime=now - 600_000, endTime=now, **PAGE)
     ask("GET /v5/position/list", **ONE, **PAGE)

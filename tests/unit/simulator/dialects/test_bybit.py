@@ -112,7 +112,7 @@ def test_a_private_topic_may_name_its_category(text: str, kind: str | None) -> N
     ],
 )
 def test_an_order_says_how_it_ended(change: dict[str, object], expected: tuple[str, str, str]) -> None:
-    row = formats.order(replace(ORDER, **change), RULES)
+    row = formats.order(replace(ORDER, **change), RULES, [])
     assert (row["orderStatus"], row["rejectReason"], row["cancelType"]) == expected
 
 

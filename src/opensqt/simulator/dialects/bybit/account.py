@@ -7,7 +7,7 @@ from typing import Any
 from opensqt.model.account import MarginMode, PositionMode
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
-from opensqt.simulator.dialects.bybit import errors, formats, parameters
+from opensqt.simulator.dialects.bybit import errors, formats, other_fields, parameters
 from opensqt.simulator.dialects.bybit.conditional_formats import stops
 from opensqt.simulator.dialects.bybit.disconnect_protection import DisconnectProtection
 from opensqt.simulator.engine.engine import SimEngine
@@ -38,6 +38,7 @@ class AccountData:
             Route("GET", "/v5/account/fee-rate", "settings", self._fee_rate),
             Route("GET", "/v5/account/transaction-log", "fills", self._log),
             Route("GET", "/v5/user/query-api", "account", self._key),
+            Route("GET", "/v5/asset/coin/query-info", "market_data", self._coins),
             Route("GET", "/v5/position/list", "positions", self._positions),
             Route("POST", "/v5/account/set-margin-mode", "settings", self._set_margin_mode),
             Route("POST", "/v5/position/set-leverage", "settings", self._set_leverage),
@@ -97,6 +98,7 @@ class AccountData:
             "uta": 0 if self._engine.account_mode(call.account) == "classic" else 1,
             "userID": 1,
             "inviterID": 0,
+            **other_fields.KEY,
             "vipLevel": "No VIP",
             "mktMakerLevel": "0",
             "affiliateID": 0,
@@ -104,6 +106,12 @@ class AccountData:
             "isMaster": True,
             "parentUid": "0",
         }
+
+    def _coins(self, call: Call) -> Any:
+        """Return the coins and the chains on which they could be moved, which is what a client reads precision from."""
+        assets = {each for rules in self._engine.symbols() for each in (rules.base_asset, rules.quote_asset)}
+        wanted = call.params.get("coin", "")
+        return {"rows": [_coin(asset) for asset in sorted(assets) if wanted in ("", asset)]}
 
     def _positions(self, call: Call) -> Any:
         params = call.params
@@ -224,8 +232,23 @@ def _margin_mode_refused(code: str, text: str) -> ErrorReply:
     return ErrorReply(200, "3400045", f"Set margin mode failed: {code} {text}")
 
 
+def _coin(asset: str) -> dict[str, Any]:
+    chain = {
+        **dict.fromkeys(("confirmation", "withdrawFee", "depositMin", "withdrawMin", "withdrawPercentageFee"), "0"),
+        **dict.fromkeys(("chainDeposit", "chainWithdraw"), "0"),
+        "chain": "SIM",
+        "chainType": "Simulated",
+        "minAccuracy": "8",
+        "contractAddress": "",
+        "safeConfirmNumber": "0",
+        "withdrawMax": "0",
+    }
+    return {"name": asset, "coin": asset, "remainAmount": "0", "chains": [chain]}
+
+
 def _movement(symbol: str, kind: str, time_ms: int, flow: Any, fee: Any) -> dict[str, Any]:
     return {
+        **other_fields.MOVEMENT,
         "symbol": symbol,
         "category": formats.CATEGORY,
         "side": "None",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from opensqt.simulator.dialects import decimals
-from opensqt.simulator.dialects.bybit import formats
+from opensqt.simulator.dialects.bybit import formats, other_fields
 from opensqt.simulator.engine.conditional import ConditionalStatus, Crossing, SimConditional, TriggerBy
 from opensqt.simulator.engine.events import PositionView
 from opensqt.simulator.engine.order import RefusalReason
@@ -38,6 +38,10 @@ def conditional(found: SimConditional, rules: SymbolSettings) -> dict[str, Any]:
     reason = "EC_PerCancelRequest" if canceled else _REJECTIONS.get(found.reason, "EC_NoError")
     partial = wanted.kind.startswith("Partial")
     return {
+        **other_fields.ORDER,
+        **dict.fromkeys(("tpLimitPrice", "slLimitPrice"), ""),
+        "closedPnl": "0",
+        "cumFeeDetail": {},
         "orderId": found.conditional_id,
         "orderLinkId": wanted.client_id,
         "blockTradeId": "",

@@ -8,6 +8,7 @@ from typing import Any
 from opensqt.model.market import INTERVALS_MS
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects import decimals
+from opensqt.simulator.dialects.bybit import other_fields
 from opensqt.simulator.dialects.bybit.fill_details import FillDetail
 from opensqt.simulator.engine.events import (
     BalanceView,
@@ -82,8 +83,8 @@ def _create_type(order: SimOrder) -> str:
     return _CREATE_TYPE.get(venue_close(order), made_by)
 
 
-def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
-    """Write an order in the format of both queries and the stream."""
+def order(order: SimOrder, rules: SymbolSettings, fills: Iterable[SimFill]) -> dict[str, Any]:
+    """Write an order in the format of both queries and the stream, with what its fills have cost so far."""
     left = order.remaining if order.status.is_open else decimals.ZERO
     average = decimals.exact(order.average_price) if order.filled_quantity else ""
     owner = (ClosingReason.NONE, ClosingReason.AMENDED)
@@ -91,7 +92,12 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
     reason = "EC_PerCancelRequest" if canceled else _REJECT_REASON.get(order.closing_reason, "EC_NoError")
     fallback = "CancelByUser" if canceled else "UNKNOWN"
     shown = ("takeProfit", "stopLoss", "tpTriggerBy", "slTriggerBy", "triggerPrice", "triggerBy", "placeType")
+    limits = ("tpLimitPrice", "slLimitPrice")
+    fills = list(fills)
+    fees = sum((fill.fee for fill in fills), decimals.ZERO)
+    profit = sum((fill.realized_pnl for fill in fills), decimals.ZERO)
     return {
+        **other_fields.ORDER,
         "orderId": order.order_id,
         "orderLinkId": link_id(order),
         "blockTradeId": "",
@@ -110,12 +116,14 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
         "leavesValue": decimals.exact(left * (order.price or decimals.ZERO)),
         "cumExecQty": decimals.quantity(order.filled_quantity, rules),
         "cumExecValue": decimals.exact(order.filled_notional),
-        "cumExecFee": "",
+        "cumExecFee": decimals.exact(fees),
+        "cumFeeDetail": {rules.quote_asset: decimals.exact(fees)} if fills else {},
+        "closedPnl": decimals.exact(profit),
         "timeInForce": "IOC" if order.order_type is OrderType.MARKET else TIME_IN_FORCE[order.time_in_force],
         "orderType": TYPE[order.order_type],
         "stopOrderType": order.details.get("stopOrderType", ""),
         "orderIv": "",
-        **{name: order.details.get(name, "") for name in shown},
+        **{name: order.details.get(name, "") for name in (*shown, *limits)},
         "triggerDirection": int(order.details.get("triggerDirection", "0")),
         "tpslMode": order.details.get("tpslMode", "UNKNOWN"),
         "reduceOnly": order.reduce_only,
@@ -132,6 +140,7 @@ def order(order: SimOrder, rules: SymbolSettings) -> dict[str, Any]:
 def execution(fill: SimFill, placed: SimOrder, detail: FillDetail, rules: SymbolSettings) -> dict[str, Any]:
     """Write a fill."""
     return {
+        **other_fields.EXECUTION,
         "symbol": fill.symbol,
         "orderId": fill.order_id,
         "orderLinkId": link_id(placed),
@@ -166,6 +175,7 @@ def execution(fill: SimFill, placed: SimOrder, detail: FillDetail, rules: Symbol
 def funding(paid: FundingPaid, rules: SymbolSettings) -> dict[str, Any]:
     """Write a funding payment, which the venue lists among the executions."""
     return {
+        **other_fields.FUNDING,
         "symbol": paid.symbol,
         "orderId": f"funding-{paid.time_ms}",
         "orderLinkId": "",
@@ -207,7 +217,9 @@ def position(position: PositionView, rules: SymbolSettings, stops: Mapping[str, 
     side = "" if not quantity else "Buy" if quantity > 0 else "Sell"
     liquidation = decimals.price(position.liquidation_price, rules) if position.liquidation_price else ""
     empty = ("bustPrice", "takeProfit", "stopLoss", "sessionAvgPrice", "mmrSysUpdatedTime", "leverageSysUpdatedTime")
+    initial, maintenance = decimals.rounded(position.initial_margin), decimals.rounded(position.maintenance_margin)
     return {
+        **other_fields.POSITION,
         "positionIdx": POSITION_INDEX[position.position_side],
         "riskId": 1,
         "riskLimitValue": "100000000",
@@ -222,8 +234,11 @@ def position(position: PositionView, rules: SymbolSettings, stops: Mapping[str, 
         "leverage": str(position.leverage),
         "markPrice": decimals.price(position.mark_price, rules),
         "liqPrice": liquidation,
-        "positionIM": decimals.rounded(position.initial_margin),
-        "positionMM": decimals.rounded(position.maintenance_margin),
+        "positionIM": initial,
+        "positionMM": maintenance,
+        # By the mark price: here the other two are, too.
+        "positionIMByMp": initial,
+        "positionMMByMp": maintenance,
         "positionBalance": "0",
         "trailingStop": "0",
         "unrealisedPnl": decimals.rounded(position.unrealized_pnl),
@@ -245,6 +260,7 @@ def wallet(balance: BalanceView) -> dict[str, Any]:
     margin = decimals.rounded(balance.margin_balance)
     total = decimals.rounded(balance.total_margin_balance)
     return {
+        **other_fields.WALLET,
         "accountType": "UNIFIED",
         "accountIMRate": "",
         "accountMMRate": "",
@@ -258,6 +274,7 @@ def wallet(balance: BalanceView) -> dict[str, Any]:
         "totalMaintenanceMargin": decimals.rounded(balance.maintenance_margin),
         "coin": [
             {
+                **other_fields.COIN,
                 "coin": balance.asset,
                 "equity": margin,
                 "usdValue": margin,
@@ -316,6 +333,7 @@ def ticker(day: DayStatistics, mark: SimMark, best: tuple[Any, Any, Any, Any], r
     bid, bid_quantity, ask, ask_quantity = best
     change = (day.last - day.open) / day.open if day.open else decimals.ZERO
     return {
+        **other_fields.TICKER,
         "symbol": day.symbol,
         "lastPrice": decimals.price(day.last, rules),
         "indexPrice": decimals.price(mark.index_price, rules),
@@ -342,7 +360,10 @@ def ticker(day: DayStatistics, mark: SimMark, best: tuple[Any, Any, Any, Any], r
 def instrument(rules: SymbolSettings, funding_interval_h: int, status: str) -> dict[str, Any]:
     """Write a symbol with its filters."""
     tick, step = decimals.exact(rules.price_step), decimals.exact(rules.quantity_step)
+    band = decimals.exact(rules.price_band)
     return {
+        **other_fields.INSTRUMENT,
+        "riskParameters": {"priceLimitRatioX": band, "priceLimitRatioY": band},
         "symbol": rules.symbol,
         "contractType": "LinearPerpetual",
         "status": status,

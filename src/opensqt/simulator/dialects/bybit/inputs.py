@@ -64,6 +64,7 @@ INPUTS = VenueInputs(
             )
         ),
         "GET /v5/user/query-api": _NOTHING,
+        "GET /v5/asset/coin/query-info": EndpointInputs(done("coin")),
         "GET /v5/position/list": EndpointInputs(
             (*_SYMBOL, *done("settleCoin"), *_PAGE, *no_effect("baseCoin", _OF_OPTIONS))
         ),
@@ -116,7 +117,7 @@ INPUTS = VenueInputs(
         "POST /v5/position/move-positions": "positions are never moved between accounts",
         "GET /v5/account/collateral-info, /borrow-history": "nothing is borrowed",
         "POST /v5/account/upgrade-to-uta": "the mode of an account is a setting of the simulator",
-        "GET /v5/asset/*": "an account holds its futures wallet only",
+        "GET /v5/asset/* but coin/query-info": "an account holds its futures wallet only",
         "/v5/spread/*, /v5/rfq/*, /v5/earn/*, /v5/crypto-loan/*": "not simulated",
     },
     channels={

@@ -70,7 +70,7 @@ class MarketStreams:
             socket.send(self._book_frame(topic, self._books[topic.text]), topic.channel)
         elif topic.kind == "tickers":
             row = self._tickers.setdefault(topic.text, self._public.ticker(self._known[topic.symbol]))
-            socket.send(self._frame(topic, "snapshot", self._engine.now_ms(), row), topic.channel)
+            socket.send(self._ticker_frame(topic, "snapshot", row), topic.channel)
 
     def unsubscribe(self, socket: Socket, topic: Subscription) -> bool:
         """End a subscription; return whether there was one."""
@@ -145,6 +145,10 @@ class MarketStreams:
         data = {"s": topic.symbol, **sides, "u": book.update_id, "seq": book.sequence}
         return self._frame(topic, "snapshot", book.time_ms, data, cts=book.time_ms)
 
+    def _ticker_frame(self, topic: Subscription, kind: str, row: dict[str, Any]) -> bytes:
+        sequence = self._engine.best(topic.symbol).update_id
+        return self._frame(topic, kind, self._engine.now_ms(), row, cs=sequence)
+
     def _send_ticker(self, topic: Subscription) -> None:
         row = self._public.ticker(self._known[topic.symbol])
         known = self._tickers.get(topic.text, {})
@@ -152,7 +156,7 @@ class MarketStreams:
         if changed:
             self._tickers[topic.text] = row
             data = {"symbol": topic.symbol, **changed}
-            self._send(topic, self._frame(topic, "delta", self._engine.now_ms(), data))
+            self._send(topic, self._ticker_frame(topic, "delta", data))
 
     def _candle(self, event: CandleUpdate) -> None:
         bar = event.candle

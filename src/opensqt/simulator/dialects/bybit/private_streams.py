@@ -23,7 +23,7 @@ from opensqt.simulator.engine.events import (
     OrderChanged,
     SettingsChanged,
 )
-from opensqt.simulator.engine.order import SimOrder
+from opensqt.simulator.engine.order import SimFill, SimOrder
 from opensqt.simulator.sockets import Socket
 
 _ROWS_PER_FRAME = 50
@@ -99,12 +99,20 @@ class PrivateStreams:
             del self._pending[account]
             self._send(account, "execution", pending.time_ms, pending.executions)
             rows = pending.conditional + [
-                {"category": formats.CATEGORY, **formats.order(order, self._engine.symbol(order.symbol))}
+                {
+                    "category": formats.CATEGORY,
+                    **formats.order(order, self._engine.symbol(order.symbol), self._fills(order)),
+                }
                 for order in pending.orders.values()
             ]
             self._send(account, "order", pending.time_ms, rows)
             self._send(account, "position", pending.time_ms, list(pending.positions.values()))
             self._send(account, "wallet", pending.time_ms, [pending.wallet] if pending.wallet else [])
+
+    def _fills(self, order: SimOrder) -> list[SimFill]:
+        if not order.filled_quantity:
+            return []
+        return self._engine.fills(order.account, order.symbol, order_id=order.order_id)
 
     def _take_order(self, event: OrderChanged) -> None:
         pending = self._of(event.account, event.time_ms)

@@ -61,7 +61,8 @@ class PublicData:
         """Write a symbol's current ticker."""
         best = self._engine.best(rules.symbol)
         sides = (best.bid, best.bid_quantity, best.ask, best.ask_quantity)
-        return formats.ticker(self._engine.day(rules.symbol), self._engine.mark(rules.symbol), sides, rules)
+        row = formats.ticker(self._engine.day(rules.symbol), self._engine.mark(rules.symbol), sides, rules)
+        return row | {"fundingIntervalHour": str(self._engine.funding_interval_ms // 3_600_000)}
 
     def _book(self, call: Call) -> Any:
         rules = self._rules(call.params)

@@ -17,7 +17,7 @@ from opensqt.simulator.dialects.bybit.conditional import ConditionalTrading
 from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.engine.account import closes
 from opensqt.simulator.engine.conditional import ConditionalStatus, SimConditional
-from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
 
 _WEEK_MS = 7 * 86_400_000
@@ -348,10 +348,15 @@ class Trading:
 
     def _write(self, orders: list[SimOrder]) -> list[dict[str, Any]]:
         return [
-            formats.order(order, self._engine.symbol(order.symbol))
+            formats.order(order, self._engine.symbol(order.symbol), self._fills_of(order))
             for order in orders
             if not self._dialect.is_hidden(order.order_id)
         ]
+
+    def _fills_of(self, order: SimOrder) -> list[SimFill]:
+        if not order.filled_quantity:
+            return []
+        return self._engine.fills(order.account, order.symbol, order_id=order.order_id)
 
     def _rules(self, params: Params) -> SymbolSettings:
         return self._engine.symbol(parameters.text(params, "symbol"))
