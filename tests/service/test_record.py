@@ -101,6 +101,10 @@ async def test_a_recording_is_the_market_and_its_replay_is_the_recording(tmp_pat
 
     replay = SimulatorSettings(replays={SYMBOL: (tmp_path / "new",)}, symbols=(), clock="manual")
     again = open_market(replay)
+    ours, theirs = again.engine.symbol(SYMBOL), market.symbols[0]
+    assert (ours.price_step, ours.min_quantity, ours.min_notional, ours.max_leverage) == (
+        *(theirs.price_step, theirs.min_quantity, theirs.min_notional, theirs.max_leverage),
+    )
     again.step(max(trades[-1].time_ns, _rows(tmp_path / "new", "depth")[-1].time_ns) // 1_000_000 + 1)
     candles = [bar for bar in again.engine.candles(SYMBOL, "1m") if bar.trades]
     assert [(b.open_time_ms, b.open, b.high, b.low, b.close, b.volume) for b in candles] == _bars(trades)

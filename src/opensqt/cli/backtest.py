@@ -107,7 +107,7 @@ def terminal() -> Console:
 
 def _market(options: argparse.Namespace, settings: MarketMakerSettings) -> SimulatorSettings:
     from opensqt.recordings import VolumeAsset
-    from opensqt.simulator.market.symbols import read_rules
+    from opensqt.simulator.market.rules_file import read_rules
     from opensqt.simulator.settings import AccountSettings, SimulatorSettings
 
     for path in options.data:

@@ -8,7 +8,8 @@ from pathlib import Path
 from opensqt.cli.demo_processes import DemoSettings
 from opensqt.recordings import VolumeAsset
 from opensqt.simulator.market.market import open_market
-from opensqt.simulator.market.symbols import chosen_symbols, read_rules
+from opensqt.simulator.market.rules_file import read_rules
+from opensqt.simulator.market.symbols import chosen_symbols
 from opensqt.simulator.settings import SimulatorSettings
 
 _UNKNOWN_PRICE = Decimal(1)

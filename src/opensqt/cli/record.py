@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from opensqt.cli import options as shared
 from opensqt.model.errors import ConfigError, ConnectorUnavailable, ExchangeError, StreamOverflow
 from opensqt.model.exchange import Exchange
 from opensqt.model.stream import Stream
-from opensqt.model.venue import Capabilities
+from opensqt.model.venue import Capabilities, SymbolRules
 from opensqt.recordings.capture import BookCapture, Capture, FundingCapture, RecordingGap, TradeCapture
 from opensqt.recordings.parquet_files import ParquetFiles
 from opensqt.service.program import EXIT_OK
@@ -125,7 +126,30 @@ async def _tables(exchange: Exchange, options: argparse.Namespace) -> list[_Tabl
     if not wanted:
         raise ConfigError(f"{info.name} has no streams of trades, order books and mark prices")
     symbols = tuple(dict.fromkeys(options.symbol))
-    return [_table(exchange, info.capabilities, options, symbol, what) for symbol in symbols for what in wanted]
+    tables = [_table(exchange, info.capabilities, options, symbol, what) for symbol in symbols for what in wanted]
+    for rules in info.symbols:
+        if rules.symbol in symbols:
+            _write_rules(options.out, rules)
+    return tables
+
+
+def _write_rules(folder: Path, rules: SymbolRules) -> None:
+    """Write the venue's rules of a symbol as a file of `--rules`, which a replay of the folder finds."""
+    bounds = {
+        "max_quantity": rules.max_quantity,
+        "max_market_quantity": rules.max_market_quantity,
+        "max_leverage": None if rules.max_leverage is None else int(rules.max_leverage),
+    }
+    row: dict[str, object] = {
+        "symbol": rules.symbol,
+        "price_step": rules.price_step,
+        "quantity_step": rules.quantity_step,
+        "min_quantity": rules.min_quantity,
+        "min_notional": rules.min_notional,
+        **{name: bound for name, bound in bounds.items() if bound is not None},
+    }
+    text = {name: format(value, "f") if isinstance(value, Decimal) else value for name, value in row.items()}
+    (folder / f"{rules.symbol}-rules.json").write_text(json.dumps({"symbols": [text]}) + "\n", encoding="utf-8")
 
 
 def _table(exchange: Exchange, can: Capabilities, options: argparse.Namespace, symbol: str, what: str) -> _Table:

@@ -17,7 +17,8 @@ from opensqt.model.errors import ConfigError
 from opensqt.service import program
 from opensqt.simulator.dialects import DIALECTS
 from opensqt.simulator.faults import Fault, FaultFile
-from opensqt.simulator.market.symbols import chosen_symbols, read_rules, recorded_files
+from opensqt.simulator.market.rules_file import read_rules, trading_of
+from opensqt.simulator.market.symbols import chosen_symbols, recorded_files
 from opensqt.simulator.settings import SimulatorSettings
 from opensqt.simulator.simulator import Simulator
 from opensqt.simulator.unsupported import count, document, table
@@ -160,7 +161,7 @@ def _settings(options: argparse.Namespace) -> SimulatorSettings:
     if options.rules is not None:
         own = read_rules(options.rules)
         known |= own
-        given["symbols"] = tuple(own.values())
+        given["symbols"] = tuple(trading_of(options.rules, own, given["replays"])) if not options.symbol else ()
     if options.symbol:
         given["symbols"] = chosen_symbols(options.symbol, known, given["replays"])
     try:

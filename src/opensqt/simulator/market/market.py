@@ -18,6 +18,7 @@ from opensqt.simulator.market.participants import OutsideParticipants
 from opensqt.simulator.market.path import PricePath
 from opensqt.simulator.market.player import NEVER_MS, Player
 from opensqt.simulator.market.replay import Recording, open_files, open_recording
+from opensqt.simulator.market.rules_file import recorded_rules
 from opensqt.simulator.market.symbols import coarse_step, recorded_symbol
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
 
@@ -374,11 +375,14 @@ def open_market(settings: SimulatorSettings) -> Market:
 def _recorded(settings: SimulatorSettings, notes: list[str]) -> tuple[SimulatorSettings, dict[str, Recording]]:
     """Return the recordings, and the settings with their symbols and start prices."""
     symbols = {rules.symbol: rules for rules in settings.symbols}
+    built_in = SimulatorSettings().symbols
     recordings = {}
     for symbol, paths in settings.recorded.items():
         files = open_files(symbol, paths, settings.replay_volume)
         notes += [f"{file.path}: volume is taken as {_QUOTE}; {_SAY}" for file in files if file.volume_assumed]
         rules = symbols.get(symbol)
+        if rules is None or rules in built_in:
+            rules = recorded_rules(symbol, paths) or rules
         if rules is None:
             rules = recorded_symbol(symbol, files)
         elif note := coarse_step(rules, files):

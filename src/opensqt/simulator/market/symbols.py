@@ -1,4 +1,4 @@
-"""Rules of any symbol: from a file, from a price, or from what a recording contains."""
+"""Rules of any symbol: those that are known, from a price, or from what a recording contains."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from opensqt.config.load import Section, load
 from opensqt.model.errors import ConfigError
 from opensqt.recordings import Bar, RecordedFile, RecordedLevel, Trade
 from opensqt.simulator.market.replay import rows_in_order
-from opensqt.simulator.settings import Positive, SymbolSettings
+from opensqt.simulator.settings import SymbolSettings
 
 _QUOTE = "USDT"
 """The accounts' margin asset."""
@@ -22,7 +21,7 @@ _SCANNED = 200_000
 """Rows of a recording from which its steps are taken."""
 _COMPARED = 5_000
 """Prices of a recording that are compared with given rules."""
-_PRICE_DIGITS = 5
+PRICE_DIGITS = 5
 """Digits of a price down to its step, where nothing says the step: one part in 10,000 to 100,000."""
 _FEWEST_DIGITS = 3
 """A price is at least 1,000 steps, also where a recording has round prices alone."""
@@ -35,51 +34,13 @@ _MAX_LEVERAGE = 50
 _MAINTENANCE_RATE = Decimal("0.01")
 
 
-class SymbolRulesRow(Section):
-    """One symbol of a rules file: only symbol and steps are needed."""
-
-    symbol: str
-    price_step: Positive
-    quantity_step: Positive
-    min_quantity: Positive | None = None
-    max_quantity: Positive | None = None
-    max_market_quantity: Positive | None = None
-    min_notional: Decimal | None = None
-    contract_size: Positive | None = None
-    max_leverage: int | None = None
-    maintenance_rate: Decimal | None = None
-    start_price: Positive | None = None
-    volatility_bps: Positive | None = None
-    touch_notional: Positive | None = None
-
-
-class RulesFile(Section):
-    """A file of `--rules`: `symbols`, a list."""
-
-    symbols: tuple[SymbolRulesRow, ...]
-
-
-def read_rules(path: Path) -> dict[str, SymbolSettings]:
-    """Return the rules of a file, by symbol.
-
-    Raises:
-        ConfigError: It can't be read, or a value is not as expected.
-    """
-    made = {}
-    for row in load(RulesFile, path, environ={}).symbols:
-        given = {name: value for name, value in row.model_dump().items() if value is not None}
-        price = row.start_price or row.price_step * 10**_PRICE_DIGITS
-        made[row.symbol] = symbol_settings(price=price, **given)
-    return made
-
-
 def chosen_symbols(
     wanted: Sequence[str], rules: Mapping[str, SymbolSettings], recorded: Collection[str]
 ) -> tuple[SymbolSettings, ...]:
     """Return the settings of the symbols that are asked for; a recorded one gets its rules when its file is read.
 
     Args:
-        wanted: SYMBOL, or SYMBOL@PRICE for a generated one of which only a price is known.
+        wanted: SYMBOL, or SYMBOL@PRICE with the price at which a generated one starts.
         rules: What is known of symbols.
         recorded: The symbols that have a recording.
 
@@ -92,7 +53,9 @@ def chosen_symbols(
         if symbol in chosen:
             raise ConfigError(f"--symbol {each}: expected each symbol once")
         if at:
-            chosen[symbol] = symbol_at(symbol, _price(each, price))
+            start = _price(each, price)
+            known = rules.get(symbol)
+            chosen[symbol] = known.model_copy(update={"start_price": start}) if known else symbol_at(symbol, start)
         elif symbol in rules:
             chosen[symbol] = rules[symbol]
         elif symbol not in recorded:
@@ -126,7 +89,7 @@ def _price(each: str, text: str) -> Decimal:
 def symbol_at(symbol: str, price: Decimal) -> SymbolSettings:
     """Return rules for a symbol of which only a price is known: steps as venues choose them for such a price."""
     return symbol_settings(
-        symbol=symbol, price=price, price_step=_power(price, 1 - _PRICE_DIGITS), quantity_step=_step_worth_cents(price)
+        symbol=symbol, price=price, price_step=_power(price, 1 - PRICE_DIGITS), quantity_step=_step_worth_cents(price)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from opensqt.model.errors import ConfigError
 from opensqt.model.order import OrderType, Side
 from opensqt.simulator.engine.order import NewOrder
 from opensqt.simulator.market.market import Market, open_market
-from opensqt.simulator.market.symbols import chosen_symbols, read_rules, recorded_files, symbol_at
+from opensqt.simulator.market.rules_file import read_rules, trading_of
+from opensqt.simulator.market.symbols import chosen_symbols, recorded_files, symbol_at
 from opensqt.simulator.settings import SimulatorSettings
 from tests.unit.recordings import made
 
@@ -139,6 +141,62 @@ def test_prices_that_are_rounded_to_given_rules_are_reported(tmp_path: Path) -> 
         f"{path}: price 0.6213 is not a multiple of XRPUSDT's price step 0.0005: prices are rounded to it",
     )
     assert _market(replays={"XRPUSDT": (path,)}).notes == ()
+
+
+def _exchange_info(*symbols: str) -> str:
+    def row(symbol: str, kind: str = "PERPETUAL") -> dict[str, object]:
+        filters = [
+            {"filterType": "PRICE_FILTER", "minPrice": "0.0143", "maxPrice": "100000", "tickSize": "0.0001"},
+            {"filterType": "LOT_SIZE", "stepSize": "0.1", "maxQty": "10000000", "minQty": "0.1"},
+            {"filterType": "MARKET_LOT_SIZE", "stepSize": "0.1", "maxQty": "2000000", "minQty": "0.1"},
+            {"filterType": "MIN_NOTIONAL", "notional": "5"},
+        ]
+        return {"symbol": symbol, "contractType": kind, "quoteAsset": "USDT", "filters": filters}
+
+    return json.dumps({"timezone": "UTC", "symbols": [*map(row, symbols), row("XRPUSDT_250627", "CURRENT_QUARTER")]})
+
+
+def test_rules_come_from_binances_own_list(tmp_path: Path) -> None:
+    """The answer to exchangeInfo as it was saved; a price with the symbol is where it starts."""
+    path = tmp_path / "exchangeInfo.json"
+    path.write_text(_exchange_info("XRPUSDT", "1000PEPEUSDT"))
+    rules = read_rules(path)
+    assert set(rules) == {"XRPUSDT", "1000PEPEUSDT"}
+    (xrp,) = chosen_symbols(["XRPUSDT@0.62"], rules, ())
+    assert (xrp.price_step, xrp.min_notional, xrp.max_market_quantity) == (Decimal("0.0001"), 5, 2_000_000)
+    assert xrp.start_price == Decimal("0.62")
+
+
+def test_of_a_list_of_many_symbols_those_trade_that_are_chosen_or_recorded(tmp_path: Path) -> None:
+    """A venue's list has hundreds: they don't all trade because of one."""
+    path = tmp_path / "exchangeInfo.json"
+    path.write_text(_exchange_info("XRPUSDT", *(f"A{n}USDT" for n in range(30))))
+    rules = read_rules(path)
+    assert [each.symbol for each in trading_of(path, rules, {"XRPUSDT": ()})] == ["XRPUSDT"]
+    with pytest.raises(ConfigError, match=r"--rules .*: it has 31 symbols; choose with --symbol"):
+        trading_of(path, rules, {})
+
+
+def test_a_list_without_a_filter_is_refused(tmp_path: Path) -> None:
+    """The symbol and the filter are named."""
+    path = tmp_path / "exchangeInfo.json"
+    path.write_text(_exchange_info("XRPUSDT").replace("LOT_SIZE", "LOTS"))
+    with pytest.raises(ConfigError, match=r"Info.json: symbols: XRPUSDT: expected its filters to have 'LOT_SIZE'"):
+        read_rules(path)
+
+
+def test_rules_beside_a_recording_are_those_of_its_venue(tmp_path: Path) -> None:
+    """`opensqt record` writes them; they win over derived and built-in ones, not over those that are given."""
+    trades = made.bar_files(made.bars())["XRP_USDT-1m.parquet"]
+    for symbol in ("XRPUSDT", "BTCUSDT"):
+        made.write(tmp_path, f"{symbol}-bars.parquet", trades)
+        row = {"symbol": symbol, "price_step": "0.0002", "quantity_step": "0.5", "min_notional": "7"}
+        (tmp_path / f"{symbol}-rules.json").write_text(json.dumps({"symbols": [row]}))
+    replays = dict.fromkeys(("XRPUSDT", "BTCUSDT"), (tmp_path,))
+    engine = _market(replays=replays, symbols=SimulatorSettings().symbols).engine
+    assert [engine.symbol(symbol).min_notional for symbol in replays] == [7, 7]
+    given = symbol_at("XRPUSDT", Decimal("0.62"))
+    assert _market(replays={"XRPUSDT": (tmp_path,)}, symbols=(given,)).engine.symbol("XRPUSDT").min_notional == 5
 
 
 @pytest.mark.parametrize(
