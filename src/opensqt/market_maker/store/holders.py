@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Table, literal, literal_column, select, update
+from sqlalchemy import BigInteger, ColumnElement, Table, literal, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from opensqt.market_maker.store.schema import holders
@@ -16,6 +16,12 @@ Insert = Callable[[Table], Any]
 
 _IDLE_MS = 3_000
 _ROW = holders.c
+_END_SILENT = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE pid IN (SELECT pid FROM pg_locks WHERE relation = 'holders'::regclass AND mode = 'RowExclusiveLock' AND granted)
+  AND pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user
+  AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - interval '1 millisecond' * :silent_ms
+"""
 _NOW_MS = {
     "postgresql": "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
@@ -64,6 +70,15 @@ async def renew(connection: AsyncConnection, own: Holder) -> bool:
     """Renew the row, and return whether it is still *own*. Until the transaction ends nobody else can take it."""
     statement = update(holders).where(*_is(own)).values(renewed_ms=_now(connection))
     return await _changes(connection, statement)
+
+
+async def end_silent(connection: AsyncConnection) -> None:
+    """End the sessions that have locked a row and send nothing any more.
+
+    A process that is stopped between two statements loses its transaction by itself, see `_changes`. One that is
+    stopped within a statement, prepared and not executed, does not: PostgreSQL waits for the rest without a limit.
+    """
+    await connection.execute(text(_END_SILENT), {"silent_ms": _IDLE_MS})
 
 
 async def give_up(connection: AsyncConnection, own: Holder) -> None:

@@ -197,6 +197,8 @@ class Holding:
             for row in rows.values():
                 if self._remote and not watch.is_free(row, now):
                     return Waiting(row, watch.unchanged_s(row, now))
+            if self._remote and any(row.holder for row in rows.values()):
+                await holders.end_silent(connection)
             wanted = [self._row(symbol, rows.get(symbol)) for symbol in symbols]
             for row in wanted:
                 if not await holders.take(connection, self._insert, rows.get(row.symbol), row):

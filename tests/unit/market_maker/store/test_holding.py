@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from opensqt.market_maker.store import holding
 from opensqt.market_maker.store.holding import Waiting
@@ -92,6 +94,20 @@ async def test_who_is_stopped_in_the_middle_of_a_transaction_is_replaced_too(pai
         await second.hold(SYMBOL, on_wait=lambda _: None)
     with pytest.raises(Exception, match="connection"):
         await inside.__aexit__(None, None, None)
+
+
+async def test_who_is_stopped_in_the_middle_of_a_statement_is_replaced_too(pair: tuple[Store, Store]) -> None:
+    """F42: prepared and not executed yet, PostgreSQL waits for it without any limit, with the row locked."""
+    first, second = pair
+    await first.hold(SYMBOL)
+    await hang()
+    with pytest.raises(SQLAlchemyError):  # noqa: PT012 - the end of the transaction
+        async with first.holding.transaction(SYMBOL) as connection:
+            raw = await connection.get_raw_connection()
+            await raw.driver_connection.prepare("SELECT 1 + $1::int")
+            await second.hold(SYMBOL, on_wait=lambda _: None)
+            assert second.holding.number(SYMBOL) == 2
+            await connection.execute(text("SELECT 1"))
 
 
 async def test_of_two_that_wait_one_gets_the_grid(pair: tuple[Store, Store], cluster: str) -> None:
