@@ -141,6 +141,10 @@ class OrderClient:
         """Write the cancel of an order by the client's own id."""
         raise NotImplementedError
 
+    def several(self, orders: list[Any]) -> Any:
+        """Write a batch of orders."""
+        return orders
+
     def repriced(self, name: str, price: Any) -> Any:
         """Write the change of an order's price; None where an order can't be changed in place."""
         raise NotImplementedError
@@ -309,6 +313,9 @@ class Bybit(OrderClient):
 
     def name_of(self, answer: Answer) -> str:
         return str(answer.content[0]["orderLinkId"])
+
+    def several(self, orders: list[Any]) -> Any:
+        return {"category": "linear", "request": orders}
 
     def repriced(self, name: str, price: Any) -> Any:
         return {**self.named(name), "price": str(price)}

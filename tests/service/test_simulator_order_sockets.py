@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -252,3 +253,82 @@ async def test_a_key_that_is_revoked_ends_its_orders(kind: type[OrderClient]) ->
             return
         assert (await client.ask("place", client.limit(client.bid - 100, "b"))).code == "-2015"
         assert orders_of(client) == ["a"]
+
+
+# What no client should send
+
+_VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    0,
+    -1,
+    1.5,
+    10**30,
+    "",
+    "x" * 200,
+    "9" * 40,
+    "\u0000",
+    [],
+    [[]],
+    {},
+    {"a": [1]},
+    [None, "a"],
+)
+
+_SUBSCRIPTIONS: tuple[Any, ...] = (
+    {"channel": "orders", "instType": "ANY"},
+    {"instType": "UTA", "topic": "order"},
+    {"instType": "USDT-FUTURES", "channel": "orders", "instId": "default"},
+    "order",
+)
+
+
+def _variants(message: Any) -> Iterator[Any]:
+    """Yield the message with each value at each place replaced, and with each field left out."""
+    if isinstance(message, dict):
+        for name, value in message.items():
+            yield {other: kept for other, kept in message.items() if other != name}
+            yield from ({**message, name: changed} for changed in (*_VALUES, *_variants(value)))
+    elif isinstance(message, list):
+        for number, value in enumerate(message):
+            yield from ([*message[:number], changed, *message[number + 1 :]] for changed in _variants(value))
+
+
+async def test_no_form_of_a_request_ends_a_connection(kind: type[OrderClient]) -> None:
+    """F25: each field of each request removed, null, retyped: it is answered, and the next request is served."""
+    async with order_client(kind, server=UNPACED) as client:
+        order = client.limit(client.bid - 100)
+        messages = [client.message("place", order, "1"), client.message("cancel", client.named("none"), "2")]
+        if "place_batch" in client.operations:
+            messages.append(client.message("place_batch", client.several([order, order]), "3"))
+        messages += [client.auth()] if hasattr(client, "auth") else []
+        messages += [{"op": "subscribe", "args": [topic]} for topic in _SUBSCRIPTIONS]
+        now = client.now_ms // 1000
+        messages.append(
+            {"time": now, "channel": "futures.orders", "event": "subscribe", "payload": ["20000001", "!all"]}
+        )
+        for message in messages:
+            for variant in _variants(message):
+                await client.socket.send_str(json.dumps(variant))
+            await client.rest_of()
+        for text in (
+            "",
+            "null",
+            "[]",
+            "1",
+            '"text"',
+            "{",
+            "\ud83d",
+            '{"op": {}}',
+            '{"event": "api"}',
+            '{"method": []}',
+        ):
+            await client.socket.send_bytes(text.encode(errors="replace"))
+            await client.socket.send_str(text.encode(errors="replace").decode())
+        await client.rest_of()
+        client.simulator.engine.cancel_all("sim-key", "BTCUSDT")
+        client.simulator.market.clock.skew_ms += 4000
+        client.skew_ms += 4000
+        await client.post("place", client.limit(client.bid - 100, "last"), "last")
+        assert await client.rest_of()
+        assert orders_of(client)[-1] == "last"

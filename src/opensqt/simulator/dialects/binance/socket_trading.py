@@ -65,10 +65,11 @@ class SocketTrading:
     def receive(self, socket: Socket, text: str) -> None:
         """Handle one request."""
         try:
-            message = json.loads(text, parse_float=str)
-        except json.JSONDecodeError:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
             message = None
-        params = message.get("params", {}) if isinstance(message, dict) else None
+        # Numbers are signed as the client wrote them.
+        params = json.loads(text, parse_float=str).get("params", {}) if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(params, dict):
             socket.reply(self._refusal(None, ErrorReply(400, "-1135", "Invalid JSON Request")))
             return
@@ -159,6 +160,4 @@ def _nothing(_call: Call) -> None:
 
 def _text(value: Any) -> str:
     """Write a parameter as it is signed."""
-    if isinstance(value, str):
-        return value
-    return orjson.dumps(value).decode()
+    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

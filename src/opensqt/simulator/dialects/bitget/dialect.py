@@ -227,7 +227,7 @@ class BitgetDialect(Dialect):
     def _unified_subscription(self, socket: Socket, arg: Any, *, begins: bool) -> None:
         topic = arg.get("topic") if isinstance(arg, dict) else None
         account = socket.state["account"]
-        if topic not in TOPICS or arg.get("instType") != "UTA":
+        if not isinstance(topic, str) or topic not in TOPICS or arg.get("instType") != "UTA":
             socket.reply(_error(30001, f"topic:{str(topic)[:60]} doesn't exist", arg))
         elif not account:
             socket.reply(_error(30004, "User not logged in", arg))

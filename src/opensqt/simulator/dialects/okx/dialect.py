@@ -168,7 +168,7 @@ class OkxDialect(Dialect):
         try:
             if operation == "login":
                 self._login(socket, args[0])
-            elif operation in socket_trading.OPERATIONS:
+            elif isinstance(operation, str) and operation in socket_trading.OPERATIONS:
                 self._sockets.take(socket, message, args)
             elif operation in ("subscribe", "unsubscribe"):
                 for arg in args:
