@@ -131,7 +131,9 @@ async def test_the_command_sends_one_to_each_target_and_says_which_failed(tmp_pa
         code, out, error = await run("alert", "test", "--config", file, env=env)
         assert code == 1, error
         assert "hook (level warning): delivered" in out
-        assert "dead (level warning): NOT delivered" in out
+        (line,) = [line for line in out.splitlines() if "NOT delivered" in line]
+        assert line.startswith("dead (level warning): NOT delivered: A Connection error occurred")
+        assert "see alerts.targets.dead" in line
         assert "unset" not in out
         code, out, _ = await run(
             "alert", "test", "--config", file, "--json", env={**env, "DEAD_URL_FILE": "", "DEAD_URL": hook.url}

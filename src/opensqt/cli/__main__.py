@@ -224,6 +224,7 @@ def _add_calibrate(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--window", type=float, default=1.0, metavar="S", help="seconds in a window (default: 1)")
     parser.add_argument("--risk-aversion", type=Decimal, metavar="G", help="per USDT and lot (default: decay / 20)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -58,7 +58,8 @@ async def run(options: argparse.Namespace) -> int:
     else:
         console = Console(soft_wrap=True, highlight=False)
         for target, failure in zip(targets, failures, strict=True):
-            result = f"NOT delivered: {failure}" if failure else "delivered"
+            what = f"see alerts.targets.{target.name}, and whether this machine reaches it"
+            result = f"NOT delivered: {failure.rstrip('.')}; {what}" if failure else "delivered"
             console.print(f"{target.name} (level {target.level.name.lower()}): {result}", markup=False)
     return 1 if any(failures) else 0
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from opensqt.market_maker.strategy.calibration import Calibration, calibrate
 from opensqt.market_maker.strategy.glft import GlftParameters
@@ -27,7 +29,10 @@ def run(options: argparse.Namespace) -> int:
         found = calibrate(read_trades(options.trades), window_ms=int(options.window * 1000))
     except ValueError as error:
         raise ConfigError(f"--trades: {options.trades}: {error}") from None
-    print(text(found, options.risk_aversion))
+    if options.json:
+        print(json.dumps(as_json(found, options.risk_aversion), indent=2))
+    else:
+        print(text(found, options.risk_aversion))
     return program.EXIT_OK
 
 
@@ -43,11 +48,24 @@ def read_trades(path: Path) -> Iterator[tuple[int, float]]:
     return ((row.time_ns // 1_000_000, float(row.price)) for row in recorded.rows() if isinstance(row, Trade))
 
 
-def text(found: Calibration, risk_aversion: Decimal | None) -> str:
-    """Return the section of the settings, with comments."""
+def parameters(found: Calibration, risk_aversion: Decimal | None) -> GlftParameters:
+    """Return the estimates, rounded, and what is proposed for the rest."""
     arrivals, decay, volatility = (_rounded(value) for value in (found.arrivals, found.decay, found.volatility))
     gamma = risk_aversion or _rounded(float(decay * _RISK))
-    made = GlftParameters(arrivals=arrivals, decay=decay, volatility=volatility, risk_aversion=gamma, most_lots=10)
+    return GlftParameters(arrivals=arrivals, decay=decay, volatility=volatility, risk_aversion=gamma, most_lots=10)
+
+
+def as_json(found: Calibration, risk_aversion: Decimal | None) -> dict[str, Any]:
+    """Return the section `glft` of the settings and its quotes as JSON values, amounts as text."""
+    made = parameters(found, risk_aversion)
+    glft = {name: f"{getattr(made, name):f}" for name in ("arrivals", "decay", "volatility", "risk_aversion")}
+    quotes = {"half_spread": f"{made.half_spread:.4f}", "skew": f"{made.skew:.4f}"}
+    return {"windows": found.windows, "glft": {**glft, "most_lots": made.most_lots}, **quotes}
+
+
+def text(found: Calibration, risk_aversion: Decimal | None) -> str:
+    """Return the section of the settings, with comments."""
+    made = parameters(found, risk_aversion)
     return "\n".join(
         (
             f"# from {found.windows} windows of recorded trades",
@@ -55,10 +73,10 @@ def text(found: Calibration, risk_aversion: Decimal | None) -> str:
             "  strategy: glft",
             "  grid_mode: neutral",
             "  glft:",
-            f"    arrivals: {arrivals:f}      # fills per second at the price",
-            f"    decay: {decay:f}         # per USDT of distance",
-            f"    volatility: {volatility:f}    # USDT over one second",
-            f"    risk_aversion: {gamma:f} # per USDT and lot",
+            f"    arrivals: {made.arrivals:f}      # fills per second at the price",
+            f"    decay: {made.decay:f}         # per USDT of distance",
+            f"    volatility: {made.volatility:f}    # USDT over one second",
+            f"    risk_aversion: {made.risk_aversion:f} # per USDT and lot",
             "    most_lots: 10",
             f"# quotes {made.half_spread:.4f} on each side of the price, moved by {made.skew:.4f} for each lot held",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -33,3 +34,14 @@ def test_bars_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     path = made.write(tmp_path, name, made.bar_files(made.bars())[name])
     assert main(["calibrate", "--trades", str(path)]) == 2
     assert f"--trades: {path}: expected recorded trades, found bars" in capsys.readouterr().err
+
+
+def test_the_parameters_as_json_are_those_of_the_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["calibrate", "--trades", str(made.write(tmp_path, "ms.csv", FILES["binance-futures-trades.csv"]))]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert f"volatility: {found['glft']['volatility']} " in text
+    assert f"# quotes {found['half_spread']} on each side" in text
+    assert f"# from {found['windows']} windows" in text

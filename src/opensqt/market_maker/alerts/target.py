@@ -87,9 +87,8 @@ def secret_parts(url: str) -> set[str]:
 
 def _notifier(name: str, url: str) -> Callable[[Alert], str]:
     apprise = _apprise()
-    reasons = _reasons()
     sender = apprise.Apprise()
-    with reasons.collected(), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # its modules for mail import what Python drops later
         added = sender.add(url)
     if not added:
@@ -99,6 +98,10 @@ def _notifier(name: str, url: str) -> Callable[[Alert], str]:
             " https://github.com/caronc/apprise/wiki, such as slack://A/B/C, tgram://TOKEN/CHAT,"
             " json://HOST/PATH or mailtos://USER:PASSWORD@HOST"
         )
+    reasons = _Reasons()
+    for service in sender:
+        # Apprise calls a service in a thread of its own, so that only its logger says whose reason it is.
+        service.logger = reasons.logger
     types = {
         AlertLevel.INFO: apprise.NotifyType.INFO,
         AlertLevel.WARNING: apprise.NotifyType.WARNING,
@@ -107,14 +110,14 @@ def _notifier(name: str, url: str) -> Callable[[Alert], str]:
 
     def notify(alert: Alert) -> str:
         kind = apprise.NotifyType.SUCCESS if alert.kind is AlertKind.RESOLVED else types[alert.level]
-        with reasons.collected() as collected:
-            try:
-                done = sender.notify(
-                    body=alert.body, title=alert.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
-                )
-            except Exception as error:  # noqa: BLE001 - a plugin's fault must not end the alerts
-                return redact(f"{type(error).__name__}: {error}")
-        return "" if done else redact("; ".join(collected) or "not delivered")
+        reasons.lines.clear()
+        try:
+            done = sender.notify(
+                body=alert.body, title=alert.title, notify_type=kind, body_format=apprise.NotifyFormat.TEXT
+            )
+        except Exception as error:  # noqa: BLE001 - a plugin's fault must not end the alerts
+            return redact(f"{type(error).__name__}: {error}")
+        return "" if done else redact("; ".join(reasons.lines) or "the service did not say why")
 
     return notify
 
@@ -124,48 +127,25 @@ def _apprise() -> ModuleType:
     # A fifth of a second to import, and only who has alerts needs it.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        return import_module("apprise")
-
-
-class _Collected(list[str]):
-    """The reasons that one thread's call logged."""
-
-    def __init__(self, owner: _Reasons) -> None:
-        super().__init__()
-        self._owner = owner
-
-    def __enter__(self) -> _Collected:
-        self._owner.lists[threading.get_ident()] = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._owner.lists.pop(threading.get_ident(), None)
-
-
-class _Reasons(logging.Handler):
-    """Keeps what Apprise logs as the reason of a failure; only there does it say one."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lists: dict[int, _Collected] = {}
-
-    def collected(self) -> _Collected:
-        """Return a list that fills, within its block, with what this thread's calls log."""
-        return _Collected(self)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
-        collected = self.lists.get(record.thread or 0)
-        if collected is not None and len(collected) < 5:
-            collected.append(" ".join(record.getMessage().split())[:200])
-
-
-@cache
-def _reasons() -> _Reasons:
-    handler = _Reasons()
+        found = import_module("apprise")
     logger = logging.getLogger("apprise")
     # At DEBUG it logs whole URLs.
     logger.setLevel(logging.WARNING)
     logger.propagate = False
-    logger.addHandler(handler)
-    return handler
+    return found
+
+
+class _Reasons(logging.Handler):
+    """Keeps what a service of Apprise logs as the reason of a failure; only there does it say one."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        self.logger = logging.Logger("apprise", logging.WARNING)
+        """For the service; it hands nothing on."""
+        self.logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        if len(self.lines) < 5:
+            self.lines.append(" ".join(record.getMessage().split())[:200])

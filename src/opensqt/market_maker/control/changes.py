@@ -177,4 +177,4 @@ def shown(value: Any) -> str:
         return "***" if value.get_secret_value() else ""
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
-    return "" if value is None else str(value)
+    return "null" if value is None else str(value)
