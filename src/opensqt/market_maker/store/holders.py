@@ -18,7 +18,8 @@ _IDLE_MS = 3_000
 _ROW = holders.c
 _END_SILENT = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid IN (SELECT pid FROM pg_locks WHERE relation = 'holders'::regclass AND mode = 'RowExclusiveLock' AND granted)
+WHERE pid IN (SELECT pid FROM pg_locks WHERE relation IN ('holders'::regclass, 'meta'::regclass)
+      AND mode = 'RowExclusiveLock' AND granted)
   AND pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user
   AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - interval '1 millisecond' * :silent_ms
 """
@@ -73,7 +74,7 @@ async def renew(connection: AsyncConnection, own: Holder) -> bool:
 
 
 async def end_silent(connection: AsyncConnection) -> None:
-    """End the sessions that have locked a row and send nothing any more.
+    """End the sessions that have locked a row, of a grid or of a text, and send nothing any more.
 
     A process that is stopped between two statements loses its transaction by itself, see `_changes`. One that is
     stopped within a statement, prepared and not executed, does not: PostgreSQL waits for the rest without a limit.

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from opensqt.market_maker.store import holding
 from opensqt.market_maker.store.holding import Waiting
 from opensqt.market_maker.store.store import Store
+from opensqt.market_maker.store.texts import write_text
 from opensqt.model.errors import ConfigError, TradingClaimed
 from tests.support import eventually
 from tests.unit.market_maker.store.conftest import execute
@@ -107,6 +108,21 @@ async def test_who_is_stopped_in_the_middle_of_a_statement_is_replaced_too(pair:
             await raw.driver_connection.prepare("SELECT 1 + $1::int")
             await second.hold(SYMBOL, on_wait=lambda _: None)
             assert second.holding.number(SYMBOL) == 2
+            await connection.execute(text("SELECT 1"))
+
+
+async def test_who_is_stopped_while_it_stores_a_text_does_not_lock_it_for_the_next_one(
+    pair: tuple[Store, Store],
+) -> None:
+    """F42: the day's counts, a pause: the one that takes over writes the same rows."""
+    first, second = pair
+    await first.hold(SYMBOL)
+    await hang()
+    with pytest.raises(SQLAlchemyError):  # noqa: PT012 - the end of the transaction
+        async with first.holding.writing() as connection:
+            await connection.execute(text("INSERT INTO meta VALUES ('day:BTCUSDT', '')"))
+            await second.hold(SYMBOL, on_wait=lambda _: None)
+            await write_text(second, "day:BTCUSDT", "{}")
             await connection.execute(text("SELECT 1"))
 
 
