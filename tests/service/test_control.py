@@ -16,7 +16,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.service.grid_rig import FEE, SYMBOL, TRADING, Chain, chain
+import pytest
+
+from opensqt.market_maker.orders.events import PauseChanged, PauseMode
+from opensqt.model.errors import ConfigError
+from tests.service.grid_rig import FEE, SYMBOL, TRADING, Chain, chain, running, simulator
 from tests.support import Process, eventually, start
 from tests.support.blocking import in_thread
 from tests.support.process import KEPT
@@ -258,3 +262,18 @@ def get_health(maker: Process) -> Any:
 
 def is_healthy(maker: Process) -> bool:
     return bool(get_health(maker)["healthy"])
+
+
+async def test_a_command_does_not_wait_for_a_grid_that_ended_in_it(tmp_path: Path) -> None:
+    """One that waits for ever holds up SIGHUP, and with it every symbol of the process."""
+
+    def defect(_now: float) -> None:
+        raise ZeroDivisionError("a defect of the strategy")
+
+    async with simulator() as sim:
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012 - the end of the grid
+            async with running(sim, tmp_path / "grid.db") as maker:
+                maker.engine.decide = defect  # type: ignore[method-assign, assignment]
+                for _ in range(2):
+                    with pytest.raises(ConfigError, match="the grid ended before it took this up"):
+                        await maker.handled(PauseChanged(PauseMode.ENTRIES))

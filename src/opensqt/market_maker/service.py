@@ -42,7 +42,7 @@ from opensqt.market_maker.store.store import Store
 from opensqt.market_maker.store.writer import StoreWriter, not_writable
 from opensqt.market_maker.strategy.volatility import VolatilitySettings
 from opensqt.model.clock import now_ms, now_ns
-from opensqt.model.errors import AccessError, ConnectorUnavailable, ExchangeError
+from opensqt.model.errors import AccessError, ConfigError, ConnectorUnavailable, ExchangeError
 from opensqt.model.exchange import Exchange
 from opensqt.model.venue import ExchangeInfo, SymbolRules
 from opensqt.telemetry.logging import get_logger, redact
@@ -112,6 +112,7 @@ class MarketMaker:
         self.status_sources: list[Callable[[], Mapping[str, Any]]] = []
         """Further parts of the process with sections of /status."""
         self._waiting: list[asyncio.Future[None]] = []
+        self._has_ended = False
         self.problem_sources: list[Callable[[], Sequence[str]]] = []
         """Further parts of the process whose problems are this market maker's."""
         self._risk_inputs = RiskInputs(exchange, info, engine.risk.settings.monitor, self._post)
@@ -156,7 +157,13 @@ class MarketMaker:
         return found
 
     async def handled(self, event: Event) -> None:
-        """Hand an event to the grid, and wait until it has handled it."""
+        """Hand an event to the grid, and wait until it has handled it.
+
+        Raises:
+            ConfigError: The grid has ended, or ends before it has.
+        """
+        if self._has_ended:
+            raise _ended()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
         self._post(event)
@@ -213,6 +220,11 @@ class MarketMaker:
                     helper.cancel()
         except BaseExceptionGroup as failures:
             raise first_failure(failures) from None
+        finally:
+            self._has_ended = True
+            for done in self._waiting:
+                if not done.done():
+                    done.set_exception(_ended())
         if self.engine.phase is Phase.STOPPED:
             return []
         return [order.client_order_id for order in self.engine.state.live_orders()]
@@ -240,9 +252,10 @@ class MarketMaker:
             if deadline is not None and now > deadline:
                 executor.stop_waiting()
                 break
-            waiting, self._waiting = self._waiting, []
+            count = len(self._waiting)
             self._step(executor, now)
-            for done in waiting:
+            handled, self._waiting = self._waiting[:count], self._waiting[count:]
+            for done in handled:
                 if not done.done():
                     done.set_result(None)
             if self.engine.phase is Phase.STOPPING and deadline is None:
@@ -410,6 +423,10 @@ async def started(exchange: Exchange) -> AsyncIterator[Exchange]:
         yield exchange
     finally:
         await exchange.close()
+
+
+def _ended() -> ConfigError:
+    return ConfigError("the grid ended before it took this up; /health says why")
 
 
 def first_failure(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -231,7 +231,7 @@ class ControlCommands:
         try:
             async with asyncio.timeout(APPLY_WITHIN_S):
                 await self._maker.handled(event)
-        except TimeoutError:
+        except (TimeoutError, ConfigError):
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -50,7 +51,8 @@ class RunningSettings:
             found = preview(engine, self._change(settings), time.monotonic())
         except ConfigError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            # Nothing is awaited here, so whatever is raised is the strategy's.
             _log.exception("no plan with the new settings", symbol=settings.trading.symbol)
             reason = f"{type(error).__name__}: {error}"
             raise ConfigError(f"{settings.trading.strategy} can't plan with these settings: {reason}") from error
