@@ -8,7 +8,7 @@ import sys
 
 from opensqt.model.errors import ConfigError
 from tests.clients import document, packages, types
-from tests.clients.catalogue import CLIENTS, exceptions
+from tests.clients.catalogue import CLIENTS, Client, exceptions
 from tests.clients.report import table
 from tests.clients.run import run
 
@@ -28,16 +28,17 @@ def main() -> int:
     options = parser.parse_args()
     if options.write and options.client:
         parser.error("--write needs every client: leave out --client")
-    chosen = [client for client in CLIENTS if not options.client or client.name in options.client]
+    asked = [client for client in CLIENTS if not options.client or client.name in options.client]
     try:
-        packages.install_node()
+        commands = {client: command for client in asked if (command := _command(client))}
     except ConfigError as error:
         print(f"error: {error}")
         return 2
+    chosen = list(commands)
     reports, problems = [], []
     accepted = {client: exceptions(client.name) for client in chosen}
     for client in chosen:
-        report, output = asyncio.run(run(client))
+        report, output = asyncio.run(run(client, commands[client]))
         found = report.problems(accepted[client].missing)
         if options.types and client.typed:
             found += types.problems(client, report, accepted[client])
@@ -47,13 +48,25 @@ def main() -> int:
         problems += found
         print(f"{client.name}: {len(report.calls)} calls, {len(found)} problems", flush=True)
     print(f"\n{table(reports)}\n")
-    if options.write:
+    if options.write and len(chosen) == len(CLIENTS):
         document.PAGE.write_text(document.written(reports, accepted, document.PAGE.read_text()))
     elif len(chosen) == len(CLIENTS):
         problems += document.problems(reports, accepted)
     for problem in problems:
         print(problem)
     return 1 if problems else 0
+
+
+def _command(client: Client) -> tuple[str, ...]:
+    """Return what runs a client's script, with its packages installed; empty for one whose interpreter is not found."""
+    if not client.interpreters:
+        packages.install_node()
+        return ("node",)
+    python = packages.install_python(client)
+    if python is None:
+        print(f"{client.name}: skipped, because it needs Python {' or '.join(client.interpreters)}")
+        return ()
+    return (str(python),)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 NODE = FOLDER / "node"
+PYTHON = FOLDER / "python"
 STEPS = (
     "instruments",
     "connect",
@@ -38,11 +39,18 @@ class Client:
     """As the report of its script has it."""
     venue: str
     package: str
-    """Its npm package; empty for one that is not of npm."""
+    """Its npm package, or the requirement of its Python package."""
     script: str
-    """The name of its script in node/ or in python/."""
+    """The name of its script in node/, or in python/ for one in Python."""
     typed: bool = False
     """Whether its package declares the types of the answers that its script keeps."""
+    interpreters: tuple[str, ...] = ()
+    """Versions of Python that its package has wheels for, the best one first; empty for a script in JavaScript."""
+
+    @property
+    def path(self) -> Path:
+        """Where its script is."""
+        return (PYTHON if self.interpreters else NODE) / self.script
 
 
 CLIENTS = (
@@ -52,6 +60,17 @@ CLIENTS = (
     Client("bitget-api", "bitget", "bitget-api", "bitget.mjs"),
     Client("gateio-api", "gate", "gateio-api", "gate.mjs"),
     *(Client(f"ccxt {venue}", venue, "ccxt", "ccxt.mjs") for venue in ("binance", "bybit", "okx", "bitget", "gate")),
+    *(
+        Client(
+            f"nautilus {version.rpartition('.')[0]} {venue}",
+            venue,
+            f"nautilus_trader=={version}",
+            "nautilus.py",
+            interpreters=pythons,
+        )
+        for version, pythons in (("1.221.0", ("3.11",)), ("1.231.0", ("3.13", "3.12")))
+        for venue in ("binance", "bybit", "okx")
+    ),
 )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from opensqt.model.errors import ConfigError
-from tests.clients.catalogue import NODE
+from tests.clients.catalogue import NODE, PYTHON, Client
 
 _WITHIN_S = 600
 _QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--silent")
@@ -28,6 +30,37 @@ def install_node() -> None:
         return
     _run("npm", "ci", *_QUIET, folder=NODE)
     installed.write_bytes(lock.read_bytes())
+
+
+def install_python(client: Client) -> Path | None:
+    """Return the interpreter of a client in Python, with its package; None when no version that it needs is found.
+
+    Raises:
+        ConfigError: The package can't be fetched.
+    """
+    base = next(filter(None, map(_find, client.interpreters)), None)
+    if base is None:
+        return None
+    folder = Path(sys.prefix) / "clients" / client.package
+    python, installed = folder / "bin" / "python", folder / ".installed"
+    if not installed.is_file():
+        _run(base, "-m", "venv", "--clear", folder, folder=PYTHON)
+        _run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", client.package, folder=PYTHON)
+        installed.touch()
+    return python
+
+
+def _find(version: str) -> Path | None:
+    """Find an interpreter: this one, one on the path, or one of pyenv."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return Path(sys.executable)
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    named = [shutil.which(f"python{version}"), *sorted(root.glob(f"{version}.*/bin/python"), reverse=True)]
+    for found in filter(None, named):
+        # What pyenv puts on the path may be of a version that is not chosen there.
+        if subprocess.run([found, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+            return Path(found)
+    return None
 
 
 def _run(*command: str | Path, folder: Path) -> None:

@@ -7,15 +7,15 @@ import os
 import tempfile
 from pathlib import Path
 
-from tests.clients.catalogue import NODE, Client
+from tests.clients.catalogue import Client
 from tests.clients.report import Report, read
 from tests.support.process import start
 
 _WITHIN_S = 600
 
 
-async def run(client: Client, command: tuple[str, ...] = ()) -> tuple[Report, str]:
-    """Return the report of a client, and what its script printed.
+async def run(client: Client, command: tuple[str, ...]) -> tuple[Report, str]:
+    """Return the report of a client, and what its script printed; *command* runs the script.
 
     Raises:
         AssertionError: The script ended without a report.
@@ -23,8 +23,9 @@ async def run(client: Client, command: tuple[str, ...] = ()) -> tuple[Report, st
     with tempfile.TemporaryDirectory(prefix="opensqt-clients-") as folder:
         file = Path(folder) / "report.json"
         async with start("opensqt.simulator", "--exchange", client.venue, "--port", "0", forked=False) as simulator:
-            environment = {"SIMULATOR": f"http://{await simulator.ready()}", "REPORT": str(file), "VENUE": client.venue}
-            output = await _script(client, command or ("node",), environment, Path(folder))
+            address = f"http://{await simulator.ready()}"
+            environment = {"SIMULATOR": address, "REPORT": str(file), "VENUE": client.venue, "CLIENT": client.name}
+            output = await _script(client, command, environment, Path(folder))
         if not file.is_file():
             raise AssertionError(f"{client.name}: its script ended without a report:\n{output}")
         return read(file.read_text()), output
@@ -34,7 +35,7 @@ async def _script(client: Client, command: tuple[str, ...], environment: dict[st
     """Run the script to its end and return all that it printed."""
     process = await asyncio.create_subprocess_exec(
         *command,
-        str(NODE / client.script),
+        str(client.path),
         cwd=folder,
         env={**os.environ, **environment},
         stdout=asyncio.subprocess.PIPE,
