@@ -1,13 +1,18 @@
-"""OKX's orders over a WebSocket spoken bare: logins, ids, instruments by number, limits, and what is not there."""
+"""OKX's orders over a WebSocket, bare and by its SDK: logins, ids, instruments by number, limits, refusals."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from okx.websocket.WsPrivateAsync import WsPrivateAsync
 
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings
+from tests.service import okx_clients
 from tests.service.order_sockets import Okx, delayed_login, order_client
 
 
@@ -155,3 +160,33 @@ async def test_a_login_can_be_refused_by_the_script() -> None:
         client.simulator.faults.add(Fault.model_validate({"kind": "refuse", "on": "login", "code": "63999"}))
         assert (await client.login())["code"] == "63999"
         assert (await client.login())["event"] == "login"
+
+
+async def test_the_venue_s_sdk_places_amends_and_cancels() -> None:
+    async with order_client(Okx) as client, okx_clients.secure_front(client.simulator) as url:
+        heard: asyncio.Queue[Any] = asyncio.Queue()
+        sdk = WsPrivateAsync("sim-key", "sim-pass", "sim-secret", f"{url}{Okx.path}")
+        work = await sdk.start()
+        sdk.callback = lambda text: heard.put_nowait(json.loads(text))
+
+        async def ask(name: str, *args: Any) -> Any:
+            await getattr(sdk, name)(list(args), id=name.replace("_", ""))
+            answer = await asyncio.wait_for(heard.get(), 60)
+            assert (answer["id"], answer["code"]) == (name.replace("_", ""), "0")
+            return answer["data"]
+
+        try:
+            await sdk.login()
+            assert (await asyncio.wait_for(heard.get(), 60))["event"] == "login"
+            await ask("place_order", client.limit(client.bid - 100, "s1"))
+            await ask("amend_order", {**client.named("s1"), "newSz": "2"})
+            (held,) = client.simulator.engine.open_orders("sim-key")
+            assert held.quantity == Decimal("0.02")
+            await ask("cancel_order", client.named("s1"))
+            await ask("batch_orders", *(client.limit(client.bid - 100, name) for name in ("s2", "s3")))
+            await ask("batch_amend_orders", *({**client.named(name), "newSz": "2"} for name in ("s2", "s3")))
+            await ask("batch_cancel_orders", client.named("s2"), client.named("s3"))
+            assert client.simulator.engine.open_orders("sim-key") == []
+        finally:
+            await sdk.stop()
+            await asyncio.gather(work, return_exceptions=True)

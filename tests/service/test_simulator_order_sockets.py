@@ -255,6 +255,26 @@ async def test_a_key_that_is_revoked_ends_its_orders(kind: type[OrderClient]) ->
         assert orders_of(client) == ["a"]
 
 
+async def test_the_control_api_takes_and_counts_these_faults() -> None:
+    """A script in JSON makes them, as it makes those of REST."""
+    kinds = ({"kind": "lose_request", "on": "place_order"}, {"kind": "lose_answer", "on": "cancel_order"})
+    answers = ({"kind": "unknown_id"}, {"kind": "missing_id"}, {"kind": "reorder", "channel": "answers"})
+    async with order_client(CLIENTS[0]) as client:
+        url, body = (
+            f"{client.simulator.url}/_sim/faults",
+            {"faults": [*kinds, *answers, {"kind": "delay", "on": "login", "delay_ms": 1}]},
+        )
+        async with client.session.post(url, json=body) as response:
+            assert response.status == 200
+        await client.post("place", client.limit(client.bid - 100))
+        await client.rest_of()
+        async with client.session.get(url) as response:
+            hits = {row["kind"]: row["hits"] for row in (await response.json())["faults"]}
+        assert hits == {
+            kind["kind"]: int(kind["kind"] == "lose_request") for kind in (*kinds, *answers, {"kind": "delay"})
+        }
+
+
 # What no client should send
 
 _VALUES: tuple[Any, ...] = (

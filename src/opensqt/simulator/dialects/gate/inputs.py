@@ -96,7 +96,11 @@ INPUTS = VenueInputs(
                 *done("initial.text initial.reduce_only initial.is_reduce_only initial.auto_size"),
                 *done("trigger.price_type trigger.price trigger.rule trigger.expiration"),
                 *done("trigger.strategy_type", but="1", reason="a spread of two prices is not watched"),
-                *done("order_type", but="close-long-order close-short-order", reason="an order has no stops"),
+                *done(
+                    "order_type",
+                    but="close-long-order close-short-order",
+                    reason="the venue reports them and takes none",
+                ),
                 *absent("pos_margin_mode", _ONE_POSITION),
             )
         ),
