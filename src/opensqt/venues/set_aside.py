@@ -121,6 +121,10 @@ class SetAside:
         """Return the rows of a kind."""
         return [row for row in self._rows.values() if row.kind == kind]
 
+    def all_rows(self) -> list[SetAsideRow]:
+        """Return the rows of every kind."""
+        return list(self._rows.values())
+
     def hides(self, kind: str, symbol: str) -> bool:
         """Return whether a row that was set aside can be one of this symbol."""
         return any(row.symbol in ("", symbol) for row in self.rows(kind))

@@ -35,6 +35,7 @@ from opensqt.telemetry.logging import get_logger
 from opensqt.venues.account.notices import AccountNotices
 from opensqt.venues.account.positions import combine
 from opensqt.venues.account.tracker import OrderTracker
+from opensqt.venues.account.unread import UnreadRows
 from opensqt.venues.events import BalanceChange
 from opensqt.venues.rows import RowError
 from opensqt.venues.transport.errors import PARSE_ERRORS
@@ -103,6 +104,8 @@ class AccountState:
         """Symbol and id of the orders that only stand for fills, which the venue made without an order."""
         self.missed_updates: Counter[str] = Counter()
         """Number of changes that a reconciliation found and the stream had not published: `orders`, `positions`."""
+        self._unread: UnreadRows = UnreadRows(())
+        """What was set aside before the comparison that runs."""
 
     def apply_order(self, order: Order, fill: Fill | None = None) -> bool:
         """Apply the state of an order, publish what changed, and return whether anything did."""
@@ -248,9 +251,10 @@ class AccountState:
                 full = True
             # Though the modes can't be queried, the rest is compared; the comparison fails for it at its end.
             failure = await self._query_modes() if full else None
+            self._unread = UnreadRows(self._set_aside.all_rows())
             orders = await self._query_orders(all_symbols=full)
             moved = await self.refresh_positions()
-            self.missed_updates["positions"] += len(moved)
+            self.missed_updates["positions"] += len(self._unread.other_positions(moved))
             missing = {order.symbol for order in orders if self.tracker.misses_fills(order)}
             missing |= moved | {order.symbol for order in self.tracker.incomplete()}
             missing |= self._symbols_of_unread_fills()
@@ -259,7 +263,7 @@ class AccountState:
             if full:
                 self._all_trades_at_s = time.monotonic()
             for order in orders:
-                self.missed_updates["orders"] += self.apply_order(order)
+                self._count_missed(self.apply_order(order), order)
             try:
                 await self.refresh_account()
             except ONE_ROW_ERRORS as error:
@@ -467,7 +471,7 @@ class AccountState:
             update = self.tracker.apply_fill(self._venue.with_order(fill, order))
             # An order from before the start may be known because a client queried it; its fills were published then.
             if update is not None and fill.event_time_ms >= self._counts_since_ms[fill.symbol]:
-                self.missed_updates["orders"] += 1
+                self._count_missed(True, order, fill)
                 self._publish(update)
         elif fill.event_time_ms <= self._counts_since_ms[fill.symbol]:
             self.tracker.skip_fills([fill])
@@ -477,8 +481,13 @@ class AccountState:
             except ONE_ROW_ERRORS as error:
                 self._set_aside.add("fill_without_order", fill.symbol, fill.trade_id, f"order {fill.order_id}: {error}")
                 return
-            self.missed_updates["orders"] += self.apply_order(order, self._venue.with_order(fill, order))
+            self._count_missed(self.apply_order(order, self._venue.with_order(fill, order)), order, fill)
         self._set_aside.remove("fill_without_order", fill.symbol, fill.trade_id)
+
+    def _count_missed(self, changed: bool, order: Order, fill: Fill | None = None) -> None:
+        """Count a change of an order that the stream had not published, unless it was in a row that was set aside."""
+        if changed and not self._unread.may_hold(order, fill):
+            self.missed_updates["orders"] += 1
 
     async def _query_order_of(self, fill: Fill) -> Order:
         """Query the order of a fill. For a fill that the venue made without one, return an order as large as it."""

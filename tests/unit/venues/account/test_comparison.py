@@ -201,3 +201,29 @@ async def test_a_position_that_cannot_be_read_does_not_pass_for_a_flat_one(
     await state.reconcile(full=False)
     assert [one.quantity for one in state.known_positions() if one.quantity] == [Decimal("0.5")]
     assert venue.set_aside.hides("position", "BTCUSDT")
+
+
+async def test_what_the_stream_published_unreadably_is_no_update_that_it_lost(
+    venue: Venue, state: AccountState, answers: Answers
+) -> None:
+    """F25: once a row can be read again, the change that it brought does not make the stream pass for a stale one."""
+    answers.orders = [ORDER | {"orderId": 2}, ORDER | {"orderId": 3}, ORDER | {"orderId": 4}]
+    await state.reconcile(full=False)
+    before = dict(state.missed_updates)
+    for kind, row_id in (("order", "2"), ("fill", "7"), ("position", "BOTH")):
+        venue.set_aside.add(kind, "BTCUSDT", row_id, "status 'NEW_ADL'")
+    answers.orders = [ORDER | {"orderId": 3}, ORDER | {"orderId": 4}]
+    answers.by_id = lambda params: ORDER | {"orderId": int(params["orderId"]), "status": "CANCELED", "updateTime": 2001}
+    answers.trades += [TRADE]
+    answers.positions = [POSITION]
+    await state.reconcile(full=True)
+    found = state.tracker.find(OrderRef(symbol="BTCUSDT", order_id="2"))
+    assert found is not None
+    assert (found.status, set_aside(venue)) == (OrderStatus.CANCELED, [])
+    assert state.tracker.has_fill("BTCUSDT", "7")
+    assert [one.quantity for one in state.known_positions() if one.quantity] == [Decimal("0.5")]
+    assert dict(state.missed_updates) == before
+    answers.orders = [ORDER | {"orderId": 4}]
+    answers.positions = [POSITION | {"positionAmt": "0.6", "updateTime": 3000}]
+    await state.reconcile(full=True)
+    assert {kind: count - before[kind] for kind, count in state.missed_updates.items()} == {"orders": 1, "positions": 1}
