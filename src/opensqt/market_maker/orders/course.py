@@ -85,8 +85,9 @@ class GridCourse:
     def advance(self, price: Decimal) -> bool:
         """Take in the reference price, and return whether that has started or stopped the grid."""
         started = self._start.waiting and self._start.advance(price)
-        reason, header = self.stop_reason(price), self._state.header
-        if not reason or header is None:
+        reason = self.stop_reason(price)
+        header = self._state.header if reason else None
+        if header is None:
             return started
         self._state.set_header(replace(header, stopped=reason))
         _log.error("the grid is stopped", reason=reason, closing=self._triggers.closing.value)
