@@ -235,13 +235,14 @@ class GridEngine:
             self._reconcile_by(now + 0.5)
         if self.orders.rules_refresh.take_due(now):
             commands.append(ReadRules())
-        if self.phase is Phase.RUNNING:
+        running = self.phase is Phase.RUNNING
+        if running:
             commands += self._trade(now)
         elif self.phase is Phase.STOPPING:
             commands += self._shut_down(now)
         if self._reconcile_due <= now and not self._reconciling and self.state.header is not None:
             commands.append(self._start_reconcile())
-        if self.phase is Phase.RUNNING:
+        if running:
             commands += self.state.accounting.take_commands(now)
         return commands
 

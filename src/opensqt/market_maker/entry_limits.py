@@ -75,7 +75,7 @@ def handle(risk: RiskControls, event: RiskEvent, now: float) -> bool:
 
 def observe(risk: RiskControls, state: GridState, now: float) -> None:
     """Count the exits since the last step, look at the clock, and have stored what a restart needs."""
-    for counted in _since_last_step(risk, state):
+    for counted in _since_last_step(risk, state) if state.totals.fills != risk.fills_seen else ():
         fill, slot = counted.fill, state.slot(counted.level)
         if risk.reduce.enabled:
             risk.reduce.on_fill(counted.level, holds=bool(slot.quantity), time_ms=fill.event_time_ms)

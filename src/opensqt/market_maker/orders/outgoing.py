@@ -13,6 +13,8 @@ from opensqt.market_maker.strategy.grid.settings import GridMode
 from opensqt.market_maker.strategy.quoter import TargetOrder
 from opensqt.model.order import OrderRef, OrderRequest, PositionSide, Side, TimeInForce
 
+_POST_ONLY, _BOTH = TimeInForce.POST_ONLY, PositionSide.BOTH
+
 
 class Outgoing:
     """Makes commands. Each order that they name is recorded before they are returned.
@@ -72,9 +74,9 @@ class Outgoing:
             quantity=target.quantity,
             client_order_id=client_order_id,
             price=target.price,
-            time_in_force=TimeInForce.IOC if target.taker else TimeInForce.POST_ONLY,
+            time_in_force=TimeInForce.IOC if target.taker else _POST_ONLY,
             reduce_only=target.closes and not self._nets_off,
-            position_side=self._position_side(target) if self._hedged else PositionSide.BOTH,
+            position_side=self._position_side(target) if self._hedged else _BOTH,
         )
 
     @property

@@ -133,9 +133,10 @@ class Planner(Generic[F]):
         cancels = self._pulled(permission)
         if permission.hold:
             return Plan(cancels=tuple(cancels.values()))
-        for order in (*self._state.extra_orders.values(), *self._to_cancel.values()):
-            if order.client_order_id in self._state.cancellable:
-                cancels[order.client_order_id] = order
+        for orders in (self._state.extra_orders, self._to_cancel):
+            for order in orders.values():
+                if order.client_order_id in self._cancellable:
+                    cancels[order.client_order_id] = order
         places, next_target = self._within_limits(permission)
         if next_target is not None and not self._makes_room(permission):
             reference = self._reference
