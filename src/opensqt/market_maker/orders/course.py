@@ -99,7 +99,7 @@ class GridCourse:
 
     def apply(self, permission: Permission) -> Permission:
         """Return *permission* without entries while the grid waits or is stopped."""
-        if not self.stopped and not self.waiting:
+        if not self._state.stopped and not self._start.waiting:
             return permission
         return replace(permission, buys=0, sells=0, pull_buys=True, pull_sells=True)
 

@@ -259,9 +259,10 @@ class OrderLifecycle:
     def next_due(self, now: float) -> float:
         """Return when the next query or the end of a back-off is due; infinite without one."""
         due = self._query_heap[0][0] if self._query_heap else _NEVER
-        for timer in (self.margin_backoff, self.order_backoff):
-            if now < timer.until < due:
-                due = timer.until
+        if now < self.margin_backoff.until < due:
+            due = self.margin_backoff.until
+        if now < self.order_backoff.until < due:
+            due = self.order_backoff.until
         for keyed in (self.post_only_backoff, self.refusals, self.cancel_backoff):
             if keyed.failing and (until := keyed.next_due(now)) < due:
                 due = until

@@ -272,7 +272,7 @@ class Planner(Generic[F]):
         """Follow the quoter's windows: look at the levels that entered or left them, and at the orders out of place."""
         assert self._frame is not None  # noqa: S101 - plan() has set it
         before, self._windows = self._windows, self.quoter.windows(self._frame)
-        again = self._misplaced | self._for_now
+        again = self._misplaced | self._for_now if self._misplaced or self._for_now else ()
         self._follow(self._sell, before.sell, self._windows.sell)
         self._follow(self._buy, before.buy, self._windows.buy)
         for level in again:

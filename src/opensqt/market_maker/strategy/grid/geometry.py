@@ -67,7 +67,8 @@ class Grid:
         last = self._last
         if not last.price <= price < last.above:
             level = last.level = self._level_below(price)
-            last.price, last.above = self.price_of(level), self.price_of(level + 1)
+            last.price = self.price_of(level)
+            last.above = self.price_of(level + 1) if self.geometric else last.price + self.interval
         return last.level
 
     def _level_below(self, price: Decimal) -> int:
