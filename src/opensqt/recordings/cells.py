@@ -16,6 +16,9 @@ from opensqt.model.order import Side
 _NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _DIGITS = {10: 10**9, 13: 10**6, 16: 10**3, 19: 1}
 """Nanoseconds in the unit of an epoch time, by its number of digits: those are the years 2001 to 2286."""
+_LAST = 10**19
+_LONGEST = 30
+"""Digits of a number before and after the point, at most."""
 EPOCH = "epoch seconds, milliseconds, microseconds or nanoseconds (10, 13, 16 or 19 digits, the years 2001 to 2286)"
 _SIDES = {"buy": Side.BUY, "bid": Side.BUY, "b": Side.BUY, "sell": Side.SELL, "ask": Side.SELL, "a": Side.SELL}
 _SIDES |= {"s": Side.SELL}
@@ -74,7 +77,7 @@ class Cells:
         if isinstance(value, int) and not isinstance(value, bool):
             return self._epoch_ns(column, value)
         text = str(value).strip()
-        if text.isdecimal():
+        if text.isdecimal() and len(text) <= _LONGEST:
             return self._epoch_ns(column, int(text))
         try:
             number = Decimal(text)
@@ -107,7 +110,7 @@ class Cells:
             number = exact(self._values[self._names[column]])
         except (InvalidOperation, ValueError, TypeError):
             return None
-        return number if number.is_finite() else None
+        return number if is_usual(number) else None
 
     def _epoch_ns(self, column: str, number: Decimal | int) -> int:
         time_ns = epoch_ns(number)
@@ -130,6 +133,11 @@ def exact(value: Any) -> Decimal:
     return Decimal(value.strip() if isinstance(value, str) else value)
 
 
+def is_usual(number: Decimal) -> bool:
+    """Return whether a market may have the number; arithmetic with an exponent of a million takes forever."""
+    return number.is_finite() and abs(number.adjusted()) <= _LONGEST
+
+
 def shortest_single(value: float) -> float:
     """Return the float with the shortest text among those that are *value* in single precision."""
     for digits in range(6, 10):
@@ -141,8 +149,9 @@ def shortest_single(value: float) -> float:
 
 def epoch_ns(number: Decimal | int) -> int | None:
     """Return the nanoseconds of an epoch time in s, ms, us or ns; None if its size is that of none of them."""
-    whole = int(number)
-    unit = _DIGITS.get(len(str(whole))) if whole > 0 else None
+    if not 0 < number < _LAST:
+        return None
+    unit = _DIGITS.get(len(str(int(number))))
     return None if unit is None else int(number * unit)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -27,6 +25,7 @@ from opensqt.recordings.tables import (
     FEATHER_1,
     NPY,
     PARQUET,
+    UNPACKING,
     ZIP,
     arrow_table,
     json_rows,
@@ -175,5 +174,5 @@ def _first_character(path: Path) -> str:
     try:
         with unpacked(path) as stream:
             return stream.read(64).decode("utf-8", errors="replace").lstrip("\ufeff \t\r\n")[:1]
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except UNPACKING as error:
         raise ConfigError(f"{path}: can't be read as CSV text, plain, gzip or zip: {error}") from None

@@ -15,9 +15,9 @@ from typing import IO, Any
 
 from opensqt.model.errors import ConfigError
 from opensqt.model.order import Side
-from opensqt.recordings.cells import EPOCH, epoch_ns, exact
+from opensqt.recordings.cells import EPOCH, epoch_ns, exact, is_usual
 from opensqt.recordings.rows import BookReset, RecordedLevel, Row, Trade
-from opensqt.recordings.tables import NPY, ZIP
+from opensqt.recordings.tables import NPY, UNPACKING, ZIP
 
 _DEPTH, _TRADE, _CLEAR, _SNAPSHOT = 1, 2, 3, 4
 _AT_EXCHANGE, _AT_CLIENT, _BUY, _SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
@@ -69,7 +69,7 @@ def is_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except UNPACKING:
         return False
 
 
@@ -136,7 +136,7 @@ def _row(path: Path, event: _Event, names: _Names) -> Row | None:
 
 def _number(path: Path, number: int, name: str, value: Any) -> Decimal:
     found = exact(value)
-    if not found.is_finite() or found < 0:
+    if not is_usual(found) or found < 0:
         raise _wrong(path, number, name, value, "a number of zero or above")
     return found
 
@@ -161,7 +161,7 @@ def _array(path: Path) -> Iterator[IO[bytes]]:
                 raise ConfigError(f"{path}: expected one array, or one named data, found {', '.join(names)}")
             with archive.open(name) as stream:
                 yield stream
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
+    except UNPACKING as error:
         raise ConfigError(f"{path}: can't be read as arrays of numpy: {error}") from None
 
 

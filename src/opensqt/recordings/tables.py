@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +21,10 @@ from opensqt.recordings.cells import Cells, column_name, shortest_single, unit_n
 GZIP, ZIP, PARQUET, FEATHER, FEATHER_1, NPY = b"\x1f\x8b", b"PK\x03\x04", b"PAR1", b"ARROW1", b"FEA1", b"\x93NUMPY"
 _CHUNK = 1 << 16
 _BATCH = 8_192
+UNPACKING = (OSError, EOFError, UnicodeError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+"""What an archive raises that is damaged or encrypted."""
+_DAMAGED = (OSError, ValueError, MemoryError, SystemError)
+"""What pyarrow raises, beside its own errors, for a file whose lengths or texts are damaged."""
 _LONGEST = 1 << 20
 """Characters of one JSON row, at most."""
 Table = tuple[tuple[str, ...], Iterator[Cells]]
@@ -75,7 +79,7 @@ def text_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             for cells in reader:
                 if cells:
                     yield reader.line_num, cells
-    except (OSError, EOFError, csv.Error, UnicodeDecodeError, zipfile.BadZipFile, zlib.error) as error:
+    except (*UNPACKING, csv.Error) as error:
         raise ConfigError(f"{path}: can't be read as CSV text, plain, gzip or zip: {error}") from None
 
 
@@ -107,7 +111,7 @@ def json_rows(path: Path) -> Iterator[list[Any]]:
                 count += 1
                 yield row
                 rest = rest[end:]
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (*UNPACKING, ValueError, InvalidOperation) as error:
         raise ConfigError(f"{path}: row {count + 1}: can't be read as a JSON list of lists: {error}") from None
 
 
@@ -128,7 +132,7 @@ def arrow_table(path: Path, start: bytes) -> Table:
         raise ConfigError(f"{path}: expected Feather of version 2; version 1 is not read")
     try:
         names = parquet.read_schema(path).names if start.startswith(PARQUET) else arrow.ipc.open_file(path).schema.names
-    except (OSError, arrow.ArrowInvalid) as error:
+    except (arrow.ArrowException, *_DAMAGED) as error:
         raise ConfigError(f"{path}: can't be read: {_first_line(error)}") from None
     columns = tuple(column_name(str(name)) for name in names)
     return columns, _arrow_rows(arrow, parquet, path, start, columns)
@@ -139,10 +143,11 @@ def _arrow_rows(arrow: Any, parquet: Any, path: Path, start: bytes, columns: tup
     number = 0
     try:
         for batch in _batches(arrow, parquet, path, start):
+            batch.validate(full=True)  # a damaged offset is an error, not the end of the process
             for values in zip(*(_values(arrow, column) for column in batch.columns), strict=True):
                 number += 1
                 yield Cells(path, f"row {number}", names, values)
-    except (OSError, arrow.ArrowInvalid) as error:
+    except (arrow.ArrowException, *_DAMAGED) as error:
         raise ConfigError(f"{path}: row {number + 1}: can't be read: {_first_line(error)}") from None
 
 

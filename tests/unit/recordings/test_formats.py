@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -308,6 +309,51 @@ def test_a_malformed_event_names_file_row_field_and_value(tmp_path, record, comp
     with pytest.raises(ConfigError) as error:
         list(open_file(made.write(tmp_path, "events.npz", made.npz([good, record]))).rows())
     assert complaint in str(error.value)
+
+
+def _damaged(content: bytes, chance: random.Random) -> bytes:
+    """Cut a file, change or remove some bytes, or write in it what breaks parsers."""
+    at = chance.randrange(len(content))
+    match chance.randrange(4):
+        case 0:
+            return content[:at]
+        case 1:
+            return content[:at] + bytes(chance.randrange(256) for _ in range(4)) + content[at + 4 :]
+        case 2:
+            return content[:at] + content[at + chance.randint(1, 30) :]
+    pieces = (
+        b",",
+        b"\n",
+        b'"',
+        b"[",
+        b"]",
+        b"nan",
+        b"1e999999",
+        b"-",
+        b"\0",
+        b"Infinity",
+        b"9" * 5_000,
+        b"null",
+        b"\xff",
+    )
+    return content[:at] + chance.choice(pieces) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("name", [*BAR_FILES, *TRADE_FILES])
+def test_a_damaged_file_is_read_or_refused(tmp_path: Path, name: str) -> None:
+    """Whatever is in it, the end is an error that names the file, or rows of usual numbers in order."""
+    chance, content = random.Random(name), {**BAR_FILES, **TRADE_FILES}[name]
+    path = tmp_path / name
+    for _ in range(25):
+        path.write_bytes(_damaged(content, chance))
+        last_ns, refusal = 0, str(path)
+        try:
+            for row in open_file(path).rows():
+                assert row.time_ns >= last_ns
+                last_ns = row.time_ns
+        except ConfigError as error:
+            refusal = str(error)
+        assert str(path) in refusal
 
 
 def test_without_pyarrow_its_formats_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
