@@ -321,6 +321,21 @@ class SimEngine:
         symbols = tuple(self.state.instruments) if symbol is None else (self.state.instrument(symbol).rules.symbol,)
         return [view for name in symbols for view in self.state.margin.positions(books, name)]
 
+    def open_interest(self, symbol: str) -> Decimal:
+        """Return the base coins that the accounts hold on one side; the outside participants hold nothing."""
+        held = [view.quantity for key in self.account_keys() for view in self.positions(key, symbol)]
+        return max(sum((one for one in held if one > 0), ZERO), -sum((one for one in held if one < 0), ZERO))
+
+    def most_quantity(
+        self, account: str, symbol: str, side: Side, price: Decimal | None = None, leverage: int | None = None
+    ) -> Decimal:
+        """Return the base coins that an order may have: what the balance carries, and what it would close."""
+        rules = self.symbol(symbol)
+        price = price or self.mark(symbol).mark_price
+        carried = self.balance(account).available_balance * (leverage or self.leverage(account, symbol)) / price
+        closes = sum((-view.quantity * side.sign for view in self.positions(account, symbol)), ZERO)
+        return min(carried - carried % rules.quantity_step + max(closes, ZERO), rules.max_quantity)
+
     def funding_payments(self, account: str, symbol: str | None = None) -> list[FundingPaid]:
         """Return every funding payment, oldest first."""
         return [paid for paid in self._account(account).fundings if symbol is None or paid.symbol == symbol]

@@ -28,7 +28,14 @@ def market(asker: Asker) -> None:
     ask("GET /fapi/v1/klines", **one, **times, interval="1m")
     ask("GET /fapi/v1/continuousKlines", pair="BTCUSDT", contractType="PERPETUAL", interval="1m", **times)
     ask("GET /fapi/v1/fundingRate", **one, **times)
-    for path in ("v1/premiumIndex", "v1/ticker/24hr", "v1/ticker/price", "v2/ticker/price", "v1/ticker/bookTicker"):
+    for path in (
+        "v1/openInterest",
+        "v1/premiumIndex",
+        "v1/ticker/24hr",
+        "v1/ticker/price",
+        "v2/ticker/price",
+        "v1/ticker/bookTicker",
+    ):
         ask(f"GET /fapi/{path}", **one)
 
 
@@ -88,6 +95,7 @@ def orders(asker: Asker) -> None:
     ask("GET /fapi/v1/allOrders", **one, orderId=1)
     ask("GET /fapi/v1/userTrades", **one, **times, orderId=1)
     ask("GET /fapi/v1/userTrades", **one, fromId=1)
+    ask("GET /fapi/v1/forceOrders", **one, **times, autoCloseType="LIQUIDATION")
     ask("POST /fapi/v1/positionSide/dual", dualSidePosition="true")
 
 

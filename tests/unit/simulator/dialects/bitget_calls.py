@@ -34,6 +34,7 @@ def times(asker: Asker) -> dict[str, Any]:
 def market(asker: Asker) -> None:
     ask, window = asker.ask, times(asker)
     bars = {name: window[name] for name in ("startTime", "endTime", "limit")}
+    ask(f"GET {MIX}/market/open-interest", **ONE)
     for path in ("contracts", "ticker", "symbol-price", "current-fund-rate", "funding-time", "query-position-lever"):
         ask(f"GET {MIX}/market/{path}", **ONE)
     ask(f"GET {MIX}/market/tickers", productType="USDT-FUTURES")
@@ -51,6 +52,9 @@ def account(asker: Asker) -> None:
     ask(f"GET {MIX}/account/accounts", productType="USDT-FUTURES")
     ask(f"GET {MIX}/position/single-position", **COIN)
     ask(f"GET {MIX}/position/all-position", productType="USDT-FUTURES", marginCoin="USDT")
+    ask(f"GET {MIX}/position/history-position", **ONE, **times(asker))
+    ask(f"GET {MIX}/account/max-open", **COIN, posSide="long", orderType="limit", openPrice="40000")
+    ask(f"GET {MIX}/account/open-count", **COIN, openAmount="100", openPrice="40000", leverage=3)
     ask("GET /api/v2/common/trade-rate", symbol="BTCUSDT", businessType="mix")
     ask(f"POST {MIX}/account/set-leverage", {**COIN, "leverage": "7"})
     ask(f"POST {MIX}/account/set-margin-mode", {**COIN, "marginMode": "crossed"})

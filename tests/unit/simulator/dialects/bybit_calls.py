@@ -28,6 +28,9 @@ def market(asker: Asker) -> None:
     for path in ("orderbook", "recent-trade"):
         ask(f"GET /v5/market/{path}", **ONE, limit=5)
     ask("GET /v5/market/kline", **ONE, interval="1", start=now - 600_000, end=now, limit=5)
+    times = {"startTime": now - 600_000, "endTime": now}
+    ask("GET /v5/market/open-interest", **ONE, **times, **PAGE, intervalTime="5min")
+    ask("GET /v5/position/closed-pnl", **ONE, **times, **PAGE)
     ask("GET /v5/market/funding/history", **ONE, startTime=now - 600_000, endTime=now, limit=5)
 
 

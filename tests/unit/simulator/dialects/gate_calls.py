@@ -47,6 +47,7 @@ def account(asker: Asker) -> None:
     ask = asker.ask
     ask(f"GET {ROOT}/account_book", **ONE, **PAGE, **times(asker), type="fee")
     ask(f"GET {ROOT}/positions", **PAGE, holding="true")
+    ask(f"GET {ROOT}/position_close", **ONE, **PAGE, **times(asker), side="long", pnl="loss")
     asker.refused("USER_NOT_UNIFIED", "GET /api/v4/unified/accounts", currency="USDT")
     ask(f"POST {ROOT}/positions/{{contract}}/leverage", **ONE, leverage=0, cross_leverage_limit=7)
     ask(f"POST {ROOT}/positions/cross_mode", {**ONE, "mode": "CROSS"})

@@ -22,7 +22,7 @@ def make(asker: Asker) -> None:
 def market(asker: Asker) -> None:
     ask = asker.ask
     for named in (ONE, {"uly": "BTC-USDT"}, {"instFamily": "BTC-USDT"}):
-        for path in ("public/instruments", "public/mark-price", "account/instruments"):
+        for path in ("public/instruments", "public/mark-price", "public/open-interest", "account/instruments"):
             ask(f"GET /api/v5/{path}", **TYPE, **named)
         if named is not ONE:
             ask("GET /api/v5/public/position-tiers", **TYPE, tdMode="cross", tier="1", **ONE, **named)
@@ -31,6 +31,7 @@ def market(asker: Asker) -> None:
     for path in ("public/funding-rate", "public/price-limit", "market/ticker"):
         ask(f"GET /api/v5/{path}", **ONE)
     ask("GET /api/v5/public/underlying", **TYPE)
+    ask("GET /api/v5/market/index-tickers", quoteCcy="USDT", instId="BTC-USDT")
     ask("GET /api/v5/public/funding-rate-history", **ONE, **PAGE)
     ask("GET /api/v5/market/books", **ONE, sz=5)
     for path in ("market/candles", "market/history-candles"):
@@ -41,7 +42,12 @@ def market(asker: Asker) -> None:
 
 def account(asker: Asker) -> None:
     ask = asker.ask
-    ask("GET /api/v5/account/balance", ccy="USDT")
+    for path in ("balance", "max-withdrawal"):
+        ask(f"GET /api/v5/account/{path}", ccy="USDT")
+    ask("GET /api/v5/account/max-size", **ONE, tdMode="cross", px="40000", leverage=3)
+    ask("GET /api/v5/account/max-avail-size", **ONE, tdMode="cross", reduceOnly="true")
+    closed = {"mgnMode": "cross", "type": "2", "posId": "BTCUSDTnet"}
+    ask("GET /api/v5/account/positions-history", **TYPE, **ONE, **PAGE, **closed)
     ask("GET /api/v5/account/positions", **TYPE, **ONE, posId="x")
     ask("GET /api/v5/account/leverage-info", **ONE, mgnMode="cross")
     ask("GET /api/v5/asset/currencies", ccy="USDT")

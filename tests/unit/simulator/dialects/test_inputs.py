@@ -23,6 +23,8 @@ CALLS: dict[str, Callable[[Asker], None]] = {
     "bybit": bybit_calls.make,
 }
 VENUES = sorted(CALLS)
+NAMED_BY_PATH = {("POST /api/v4/futures/usdt/batch_amend_orders", name) for name in ("order_id", "text")}
+"""Fields of an item that name what the single call has in its path."""
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 
 
@@ -60,7 +62,8 @@ def test_an_item_of_a_batch_takes_what_the_single_call_takes(asker: Asker) -> No
     """So that the proof of the single call holds for the batch."""
     for endpoint, takes in asker.dialect.inputs.endpoints.items():
         single = [set(other.fields) for other in asker.dialect.inputs.endpoints.values()]
-        assert not takes.items or any(set(takes.items) <= fields for fields in single), endpoint
+        items = {field for field in takes.items if (endpoint, field.name) not in NAMED_BY_PATH}
+        assert not items or any(items <= fields for fields in single), endpoint
 
 
 @of_venues("binance")

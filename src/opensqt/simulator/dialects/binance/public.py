@@ -42,6 +42,7 @@ class PublicData:
             get("v1/klines", self._klines, cost=_klines_weight),
             get("v1/continuousKlines", self._continuous_klines, cost=_klines_weight),
             get("v1/premiumIndex", self._premium_index, cost=_per_symbol(1, 10)),
+            get("v1/openInterest", self._open_interest),
             get("v1/fundingRate", self._funding_rate),
             get("v1/fundingInfo", self._funding_info),
             get("v1/ticker/24hr", self._day, cost=_per_symbol(1, 40)),
@@ -151,6 +152,11 @@ class PublicData:
             }
 
         return self._one_or_all(call, row)
+
+    def _open_interest(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        held = decimals.quantity(self._engine.open_interest(rules.symbol), rules)
+        return {"openInterest": held, "symbol": rules.symbol, "time": self._engine.now_ms()}
 
     def _funding_rate(self, call: Call) -> Any:
         limit = parameters.limit(call.params, default=100, most=1000)

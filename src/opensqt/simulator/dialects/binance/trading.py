@@ -16,7 +16,7 @@ from opensqt.simulator.dialects.binance.conditional import ALGO_TYPES
 from opensqt.simulator.dialects.binance.order_fields import too_fine
 from opensqt.simulator.dialects.binance.security import Security
 from opensqt.simulator.engine.countdowns import CountdownScope
-from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder, unplaced
+from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimOrder, is_liquidation, unplaced
 from opensqt.simulator.settings import SymbolSettings
 
 _WEEK_MS = 7 * 86_400_000
@@ -52,6 +52,8 @@ class Trading:
             Route("GET", f"{v1}/openOrders", "open_orders", self._open_orders, cost=_open_orders_weight),
             Route("GET", f"{v1}/allOrders", "open_orders", self._all_orders, 5),
             Route("GET", f"{v1}/userTrades", "fills", self._fills, 5),
+            Route("GET", f"{v1}/forceOrders", "open_orders", self._forced, cost=_forced_weight),
+            Route("GET", f"{v1}/rateLimit/order", "settings", self._order_limits),
         ]
 
     def _place(self, call: Call) -> Any:
@@ -211,6 +213,26 @@ class Trading:
         found = [order for order in found if order.created_ms >= start]
         return self._write(found[:limit] if since is not None else found[-limit:])
 
+    def _forced(self, call: Call) -> Any:
+        """Return the orders by which the venue liquidated, oldest first; positions are never deleveraged."""
+        params = call.params
+        symbol = self._rules(params).symbol if params.get("symbol") else None
+        kind = params.get("autoCloseType", "") or "LIQUIDATION"
+        if kind not in ("LIQUIDATION", "ADL"):
+            raise errors.bad_value("autoCloseType")
+        start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
+        found = self._engine.orders(call.account, symbol, since_ms=start, until_ms=end) if kind != "ADL" else []
+        forced = [order for order in found if is_liquidation(order)]
+        return self._write(forced[-parameters.limit(params, default=50, most=100) :])
+
+    def _order_limits(self, _call: Call) -> Any:
+        server = self._dialect.settings.server
+        limits = (("SECOND", 10, server.orders_per_10s), ("MINUTE", 1, server.orders_per_minute))
+        return [
+            {"rateLimitType": "ORDERS", "interval": interval, "intervalNum": number, "limit": limit}
+            for interval, number, limit in limits
+        ]
+
     def _fills(self, call: Call) -> Any:
         rules = self._rules(call.params)
         limit = parameters.limit(call.params, default=500, most=1000)
@@ -348,6 +370,10 @@ def _ids(params: Params) -> tuple[str, str]:
 def _either(params: Params, name: str) -> str:
     """Read a parameter in the spelling of the documentation or in lower case, as clients send both."""
     return params.get(name) or params.get(name.lower(), "")
+
+
+def _forced_weight(params: Params) -> int:
+    return 20 if params.get("symbol") else 50
 
 
 def _open_orders_weight(params: Params) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from opensqt.model.account import MarginMode, PositionMode
+from opensqt.model.order import Side
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, World
 from opensqt.simulator.dialects.bitget import errors, formats, parameters
+from opensqt.simulator.engine.closed_positions import closed_positions
 from opensqt.simulator.engine.order import RefusalReason, Refused
 from opensqt.simulator.settings import SymbolSettings
 
@@ -43,6 +45,9 @@ class AccountData:
             get("mix/account/bill", "fills", self._bills),
             get("mix/position/single-position", "positions", self._one_position),
             get("mix/position/all-position", "positions", self._positions, 5),
+            get("mix/position/history-position", "positions", self._closed_positions, 20),
+            get("mix/account/max-open", "account", self._most_open),
+            get("mix/account/open-count", "account", self._open_count),
             get("common/trade-rate", "settings", self._trade_rate),
             get("spot/account/info", "settings", self._info, 1),
             Route("GET", "/api/v3/account/info", "settings", self._unified_info, 5),
@@ -76,6 +81,46 @@ class AccountData:
     def _positions(self, call: Call) -> Any:
         known = parameters.product_type(call.params) == parameters.PRODUCT_TYPE
         return self._held(call, None) if known and parameters.is_margin_coin(call.params) else []
+
+    def _closed_positions(self, call: Call) -> Any:
+        """Return positions that were closed, those that closed last first."""
+        params = call.params
+        parameters.futures(params)
+        symbol = self._rules(params).symbol if params.get("symbol") else None
+        start, end = (parameters.integer(params, name) for name in ("startTime", "endTime"))
+        before = parameters.integer(params, "idLessThan")
+        found = closed_positions(
+            self._engine.fills(call.account, symbol), self._engine.funding_payments(call.account, symbol)
+        )
+        numbered = [(number, each) for number, each in enumerate(found, 1) if each.ended]
+        rows = [
+            formats.closed_position(each, str(number), self._engine.margin_mode(call.account, each.symbol))
+            for number, each in sorted(numbered, key=lambda pair: pair[1].updated_ms, reverse=True)
+            if (start is None or each.updated_ms >= start)
+            and (end is None or each.updated_ms <= end)
+            and (before is None or number < before)
+        ][: parameters.limit(params, default=20)]
+        return {"list": rows, "endId": rows[-1]["positionId"] if rows else None}
+
+    def _most_open(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        parameters.text(call.params, "marginCoin")
+        long = parameters.choice(call.params, "posSide", {"long": True, "short": False})
+        limit = parameters.choice(call.params, "orderType", {"limit": True, "market": False})
+        price = parameters.decimal(call.params, "openPrice") if limit else None
+        side = Side.BUY if long else Side.SELL
+        return {"maxOpen": decimals.exact(self._engine.most_quantity(call.account, rules.symbol, side, price))}
+
+    def _open_count(self, call: Call) -> Any:
+        """Return how much an amount of margin opens."""
+        rules = self._rules(call.params)
+        parameters.text(call.params, "marginCoin")
+        amount, price = (parameters.decimal(call.params, name) for name in ("openAmount", "openPrice"))
+        leverage = parameters.integer(call.params, "leverage") or self._engine.leverage(call.account, rules.symbol)
+        if not price:
+            raise errors.bad_value("openPrice")
+        size = amount * leverage / price
+        return {"size": decimals.exact(size - size % rules.quantity_step)}
 
     def _held(self, call: Call, symbol: str | None) -> list[dict[str, Any]]:
         """Return the positions that are not flat; a flat one is left out."""

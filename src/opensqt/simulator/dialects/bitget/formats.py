@@ -10,6 +10,7 @@ from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
+from opensqt.simulator.engine.closed_positions import ClosedPosition
 from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimTrade
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, VenueClose, is_liquidation, venue_close
 from opensqt.simulator.engine.tape import DayStatistics
@@ -374,3 +375,30 @@ def contract(rules: SymbolSettings, settings: SimulatorSettings, status: str) ->
 
 def _ratio(part: Decimal, whole: Decimal) -> str:
     return decimals.rounded(part / whole) if whole else "0"
+
+
+def closed_position(closed: ClosedPosition, number: str, mode: MarginMode) -> dict[str, str]:
+    """Write a position that was closed, as the history of positions does."""
+    return {
+        "positionId": number,
+        "marginCoin": "USDT",
+        "symbol": closed.symbol,
+        "holdSide": "long" if closed.long else "short",
+        "openAvgPrice": decimals.rounded(closed.entry_price),
+        "closeAvgPrice": decimals.rounded(closed.exit_price),
+        "marginMode": MARGIN_MODE[mode],
+        "openTotalPos": decimals.exact(closed.opened),
+        "closeTotalPos": decimals.exact(closed.closed),
+        "pnl": decimals.exact(closed.pnl),
+        "netProfit": decimals.rounded(closed.net_pnl),
+        "totalFunding": decimals.exact(closed.funding),
+        "openFee": decimals.rounded(-closed.open_fees),
+        "closeFee": decimals.rounded(-closed.close_fees),
+        "posMode": POSITION_MODE[
+            PositionMode.ONE_WAY if closed.position_side is PositionSide.BOTH else PositionMode.HEDGE
+        ],
+        "ctime": str(closed.opened_ms),
+        "cTime": str(closed.opened_ms),
+        "utime": str(closed.updated_ms),
+        "uTime": str(closed.updated_ms),
+    }

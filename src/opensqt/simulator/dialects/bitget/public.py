@@ -57,6 +57,7 @@ class PublicData:
             get("mix/market/fills-history", self._past_trades, weight=10),
             get("mix/market/current-fund-rate", self._funding_rate),
             get("mix/market/funding-time", self._funding_time),
+            get("mix/market/open-interest", self._open_interest),
             get("mix/market/history-fund-rate", self._past_funding),
             get("mix/market/query-position-lever", self._tiers, weight=10),
             *(get(path, lambda _call: []) for path in _EMPTY_LISTS),
@@ -91,7 +92,7 @@ class PublicData:
             "markPrice": decimals.rounded(mark.mark_price),
             "fundingRate": decimals.rounded(mark.funding_rate),
             "nextFundingTime": str(mark.next_funding_ms),
-            "holdingAmount": "0",
+            "holdingAmount": decimals.exact(self._engine.open_interest(rules.symbol)),
             "deliveryStartTime": None,
             "deliveryTime": None,
             "deliveryStatus": "",
@@ -169,6 +170,11 @@ class PublicData:
             }
             for rules in self._wanted(call.params)
         ]
+
+    def _open_interest(self, call: Call) -> Any:
+        rules = self._rules(call.params)
+        held = {"symbol": rules.symbol, "size": decimals.exact(self._engine.open_interest(rules.symbol))}
+        return {"openInterestList": [held], "ts": str(self._engine.now_ms())}
 
     def _funding_time(self, call: Call) -> Any:
         rules = self._rules(call.params)

@@ -10,6 +10,7 @@ from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, Time
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.bybit import other_fields
 from opensqt.simulator.dialects.bybit.fill_details import FillDetail
+from opensqt.simulator.engine.closed_positions import ClosingOrder
 from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
@@ -389,4 +390,29 @@ def instrument(rules: SymbolSettings, funding_interval_h: int, status: str) -> d
         "copyTrading": "none",
         "isPreListing": status == "PreLaunch",
         "preListingInfo": None,
+    }
+
+
+def closed_profit(closing: ClosingOrder, order: SimOrder, leverage: int) -> dict[str, str]:
+    """Write what an order closed."""
+    return {
+        "symbol": closing.symbol,
+        "orderId": closing.order_id,
+        "side": SIDE[closing.side],
+        "qty": decimals.exact(order.quantity),
+        "orderPrice": decimals.exact(order.price or order.average_price),
+        "orderType": TYPE[order.order_type],
+        "execType": "BustTrade" if closing.liquidation else "Trade",
+        "closedSize": decimals.exact(closing.closed),
+        "cumEntryValue": decimals.rounded(closing.entry_notional),
+        "avgEntryPrice": decimals.rounded(closing.entry_notional / closing.closed),
+        "cumExitValue": decimals.rounded(closing.exit_notional),
+        "avgExitPrice": decimals.rounded(closing.exit_notional / closing.closed),
+        "closedPnl": decimals.rounded(closing.pnl - closing.open_fees - closing.close_fees),
+        "fillCount": str(closing.fills),
+        "leverage": str(leverage),
+        "openFee": decimals.rounded(closing.open_fees),
+        "closeFee": decimals.rounded(closing.close_fees),
+        "createdTime": str(closing.first_ms),
+        "updatedTime": str(closing.last_ms),
     }

@@ -53,6 +53,7 @@ INPUTS = VenueInputs(
         ),
         "GET /v5/market/funding/history": EndpointInputs((*_SYMBOL, *done("startTime endTime limit"))),
         "GET /v5/market/risk-limit": EndpointInputs((*_SYMBOL, *no_effect("cursor", "one page has them all"))),
+        "GET /v5/market/open-interest": EndpointInputs((*_SYMBOL, *done("intervalTime"), *_TIMES)),
         "GET /v5/account/wallet-balance": EndpointInputs(done("accountType coin")),
         "GET /v5/account/info": _NOTHING,
         "GET /v5/account/fee-rate": EndpointInputs((*_SYMBOL, *no_effect("baseCoin", _OF_OPTIONS))),
@@ -90,6 +91,7 @@ INPUTS = VenueInputs(
             (*_SYMBOL, *_NAMED, *done("baseCoin settleCoin orderFilter orderStatus"), *_TIMES)
         ),
         "GET /v5/execution/list": EndpointInputs((*_SYMBOL, *_NAMED, *done("baseCoin execType"), *_TIMES)),
+        "GET /v5/position/closed-pnl": EndpointInputs((*_SYMBOL, *_TIMES)),
         "POST /v5/position/trading-stop": EndpointInputs(
             (
                 *_SYMBOL,
@@ -104,13 +106,12 @@ INPUTS = VenueInputs(
         "GET /v5/market/mark-price-kline, /index-price-kline, /premium-index-price-kline": (
             "candles of the mark, index and premium price are not kept"
         ),
-        "GET /v5/market/open-interest, /account-ratio": _STATISTICS,
+        "GET /v5/market/account-ratio": _STATISTICS,
         "GET /v5/market/insurance, /adlAlert, /price-limit, /index-price-components": "not simulated",
         "GET /v5/market/rpi_orderbook": "the book that clients see has no hidden orders",
         "GET /v5/market/delivery-price, /historical-volatility": "only perpetual contracts trade",
         "POST /v5/order/pre-check": "not simulated",
         "GET /v5/order/spot-borrow-check": "spot does not trade",
-        "GET /v5/position/closed-pnl": "closed positions are not kept; transaction-log and execution/list are",
         "POST /v5/position/add-margin, /set-auto-add-margin": "the margin of a position can't be changed",
         "POST /v5/position/set-risk-limit, /confirm-pending-mmr": "a symbol has one risk limit",
         "POST /v5/position/set-tpsl-mode": "the venue has withdrawn it for unified accounts",

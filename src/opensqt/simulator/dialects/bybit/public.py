@@ -10,6 +10,8 @@ from opensqt.simulator.dialects.base import Call, Params, Route, World
 from opensqt.simulator.dialects.bybit import formats, parameters
 from opensqt.simulator.settings import SymbolSettings
 
+_PERIODS = ("5min", "15min", "30min", "1h", "4h", "1d")
+
 
 class PublicData:
     """Public data of the engine's market; categories other than linear exist and are empty."""
@@ -34,6 +36,7 @@ class PublicData:
             get("recent-trade", self._trades),
             get("funding/history", self._funding_history),
             get("risk-limit", self._risk_limits),
+            get("open-interest", self._open_interest),
         ]
 
     def _time(self, _call: Call) -> Any:
@@ -107,6 +110,22 @@ class PublicData:
             if (start is None or past.time_ms >= start) and (end is None or past.time_ms <= end)
         ]
         return {"category": "linear", "list": rows[::-1][:limit]}
+
+    def _open_interest(self, call: Call) -> Any:
+        """Return the open interest now; that of before is not kept."""
+        rules = self._rules(call.params)
+        parameters.choice(call.params, "intervalTime", {name: name for name in _PERIODS})
+        start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
+        now = self._engine.now_ms()
+        row = {"openInterest": decimals.exact(self._engine.open_interest(rules.symbol)), "timestamp": str(now)}
+        known = (start is None or start <= now) and (end is None or end >= now) and not call.params.get("cursor")
+        limit = parameters.limit(call.params, default=50, most=200)
+        return {
+            "symbol": rules.symbol,
+            "category": "linear",
+            "list": [row][:limit] if known else [],
+            "nextPageCursor": "",
+        }
 
     def _risk_limits(self, call: Call) -> Any:
         rows = [

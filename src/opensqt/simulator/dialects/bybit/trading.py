@@ -16,6 +16,7 @@ from opensqt.simulator.dialects.bybit.account import page
 from opensqt.simulator.dialects.bybit.conditional import ConditionalTrading
 from opensqt.simulator.dialects.bybit.fill_details import FillDetails
 from opensqt.simulator.engine.account import closes
+from opensqt.simulator.engine.closed_positions import closing_orders
 from opensqt.simulator.engine.conditional import ConditionalStatus, SimConditional
 from opensqt.simulator.engine.order import NewOrder, RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.settings import SymbolSettings
@@ -57,6 +58,7 @@ class Trading:
             Route("GET", "/v5/order/realtime", "open_orders", self._realtime),
             Route("GET", "/v5/order/history", "open_orders", self._history),
             Route("GET", "/v5/execution/list", "fills", self._executions),
+            Route("GET", "/v5/position/closed-pnl", "positions", self._closed_profit),
         ]
 
     def _place(self, call: Call) -> Any:
@@ -260,6 +262,24 @@ class Trading:
         rows = self._execution_rows(call.account, symbol, start, end, order_id)
         kind = params.get("execType", "")
         rows = [row for row in rows if kind in ("", row["execType"]) and self._of_coin(params, row["symbol"])]
+        return page(rows, params, default=50, most=100)
+
+    def _closed_profit(self, call: Call) -> Any:
+        """Return what orders closed, with their profit after the fees of opening and closing.
+
+        https://bybit-exchange.github.io/docs/v5/position/close-pnl
+        """
+        params = call.params
+        if not parameters.is_linear(params):
+            return {"category": params["category"], "list": [], "nextPageCursor": ""}
+        symbol = self._rules(params).symbol if params.get("symbol") else None
+        start, end = parameters.window(params, longest_ms=_WEEK_MS, now_ms=self._engine.now_ms())
+        rows = []
+        for closing in closing_orders(self._engine.fills(call.account, symbol)):
+            if start <= closing.last_ms <= end:
+                placed = self._engine.find(call.account, closing.symbol, order_id=closing.order_id)
+                leverage = self._engine.leverage(call.account, closing.symbol)
+                rows.append(formats.closed_profit(closing, placed, leverage))
         return page(rows, params, default=50, most=100)
 
     def _execution_rows(

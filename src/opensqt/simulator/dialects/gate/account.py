@@ -11,6 +11,7 @@ from opensqt.simulator.dialects.base import Call, ErrorReply, Route, World
 from opensqt.simulator.dialects.gate import errors, formats, parameters, unified
 from opensqt.simulator.dialects.gate.contracts import Contracts
 from opensqt.simulator.dialects.gate.security import Security
+from opensqt.simulator.engine.closed_positions import closed_positions
 from opensqt.simulator.engine.events import PositionView
 from opensqt.simulator.engine.order import RefusalReason
 from opensqt.simulator.settings import SymbolSettings
@@ -44,6 +45,7 @@ class AccountData:
             get(f"{_ROOT}/accounts", "account", self._account),
             get(f"{_ROOT}/account_book", "fills", self._account_book),
             get(f"{_ROOT}/positions", "positions", self._positions),
+            get(f"{_ROOT}/position_close", "positions", self._closed_positions),
             get(f"{_ROOT}/positions/{{contract}}", "positions", self._single_position),
             get(f"{_ROOT}/dual_comp/positions/{{contract}}", "positions", self._dual_positions),
             get(f"{_ROOT}/get_leverage/{{contract}}", "settings", self._leverage),
@@ -116,6 +118,28 @@ class AccountData:
         holding = parameters.boolean(call.params, "holding")
         found = [view for view in self._engine.positions(call.account) if view.quantity or not holding]
         return parameters.page([self._write(call, view) for view in found], call.params)
+
+    def _closed_positions(self, call: Call) -> Any:
+        """Return positions that were closed, those that closed last first."""
+        params, symbol = call.params, self._contracts.requested_or_all(call.params)
+        start, end = parameters.seconds(params, "from"), parameters.seconds(params, "to")
+        side, result = params.get("side", ""), params.get("pnl", "")
+        if side not in ("", "long", "short") or result not in ("", "profit", "loss"):
+            raise errors.bad_value("side" if result in ("", "profit", "loss") else "pnl")
+        found = closed_positions(
+            self._engine.fills(call.account, symbol), self._engine.funding_payments(call.account, symbol)
+        )
+        sizes = self._contracts.sizes(call.headers)
+        rows = [
+            formats.closed_position(each, self._engine.symbol(each.symbol), sizes)
+            for each in sorted(found, key=lambda each: each.updated_ms, reverse=True)
+            if each.ended
+            and side in ("", "long" if each.long else "short")
+            and result in ("", "profit" if each.net_pnl > 0 else "loss")
+            and (start is None or each.updated_ms >= start)
+            and (end is None or each.updated_ms < end + 1000)
+        ]
+        return parameters.page(rows, params)
 
     def _single_position(self, call: Call) -> Any:
         rules = self._contracts.requested(call.params)

@@ -12,6 +12,7 @@ from opensqt.model.account import MarginMode, PositionMode
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, TimeInForce
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.engine.account import closes
+from opensqt.simulator.engine.closed_positions import ClosedPosition
 from opensqt.simulator.engine.events import BalanceView, BookLevel, PositionView, SimCandle, SimMark, SimTrade
 from opensqt.simulator.engine.order import ClosingReason, SimFill, SimOrder, VenueClose, is_liquidation
 from opensqt.simulator.engine.tape import DayStatistics
@@ -332,4 +333,24 @@ def public_trade(each: SimTrade, rules: SymbolSettings, sizes: Sizes) -> dict[st
         "contract": contract(rules),
         "size": sizes.of(-each.quantity if each.buyer_is_maker else each.quantity, rules),
         "price": decimals.price(each.price, rules),
+    }
+
+
+def closed_position(closed: ClosedPosition, rules: SymbolSettings, sizes: Sizes) -> dict[str, Any]:
+    """Write a position that was closed."""
+    entry, leaving = decimals.rounded(closed.entry_price), decimals.rounded(closed.exit_price)
+    return {
+        "time": seconds(closed.updated_ms),
+        "contract": contract(rules),
+        "side": "long" if closed.long else "short",
+        "pnl": decimals.rounded(closed.net_pnl),
+        "pnl_pnl": decimals.exact(closed.pnl),
+        "pnl_fund": decimals.exact(closed.funding),
+        "pnl_fee": decimals.rounded(-closed.open_fees - closed.close_fees),
+        "text": "liquidated" if closed.liquidated else "api",
+        "max_size": str(sizes.of(closed.most, rules)),
+        "accum_size": str(sizes.of(closed.closed, rules)),
+        "first_open_time": closed.opened_ms // 1000,
+        "long_price": entry if closed.long else leaving,
+        "short_price": leaving if closed.long else entry,
     }

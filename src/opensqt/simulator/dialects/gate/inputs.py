@@ -21,6 +21,7 @@ _ORDER: Inputs = (
     *absent("limit_vip", "not simulated"),
 )
 _AMENDMENT: Inputs = (*done("size price amend_text"), *no_effect("text", "an order keeps its text"), *_ANSWERS)
+_AMENDMENT_ITEM: Inputs = (*done("order_id text size price amend_text"), *_ANSWERS)
 _PAGE = done("limit offset")
 _TIMES = done("from to")
 _CONTRACT = done("contract")
@@ -54,6 +55,7 @@ INPUTS = VenueInputs(
         f"GET {_ROOT}/positions": EndpointInputs(
             (*done("holding"), *_PAGE, *absent("positions_limit position_side hedge_mode", "not simulated"))
         ),
+        f"GET {_ROOT}/position_close": EndpointInputs((*done("contract side pnl"), *_PAGE, *_TIMES)),
         f"GET {_ROOT}/positions/{{contract}}": _NOTHING,
         f"GET {_ROOT}/dual_comp/positions/{{contract}}": _NOTHING,
         f"GET {_ROOT}/get_leverage/{{contract}}": EndpointInputs(
@@ -87,6 +89,7 @@ INPUTS = VenueInputs(
         f"GET {_ROOT}/orders/{{order_id}}": _NOTHING,
         f"PUT {_ROOT}/orders/{{order_id}}": EndpointInputs(_AMENDMENT),
         f"DELETE {_ROOT}/orders/{{order_id}}": EndpointInputs(_ANSWERS),
+        f"POST {_ROOT}/batch_amend_orders": EndpointInputs(items=_AMENDMENT_ITEM),
         f"POST {_ROOT}/batch_cancel_orders": _NOTHING,
         f"GET {_ROOT}/my_trades": EndpointInputs((*done("contract order last_id"), *_PAGE)),
         f"GET {_ROOT}/my_trades_timerange": EndpointInputs((*done("contract role"), *_PAGE, *_TIMES)),
@@ -113,9 +116,8 @@ INPUTS = VenueInputs(
         ),
     },
     not_served={
-        f"POST {_ROOT}/batch_amend_orders": "amend orders one by one",
         f"POST {_ROOT}/bbo_orders": "not simulated",
-        f"GET {_ROOT}/position_close, /position_close_history": "closed positions are not kept; my_trades are",
+        f"GET {_ROOT}/position_close_history": "position_close has them",
         f"GET {_ROOT}/liquidates, /auto_deleverages": "not simulated",
         f"GET {_ROOT}/liq_orders": "the outside participants are never liquidated",
         f"POST {_ROOT}/positions/{{contract}}/margin": "the margin of a position can't be changed",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -58,6 +59,7 @@ class Trading:
             Route("GET", f"{ROOT}/orders/{{order_id}}", "get_order", self._query),
             Route("PUT", f"{ROOT}/orders/{{order_id}}", "amend_order", self._amend),
             Route("DELETE", f"{ROOT}/orders/{{order_id}}", "cancel_order", self._cancel),
+            Route("POST", f"{ROOT}/batch_amend_orders", "amend_order", self._amend_batch),
             Route("POST", f"{ROOT}/batch_cancel_orders", "batch_cancel", self._cancel_batch),
             Route("GET", f"{ROOT}/my_trades", "fills", self._trades),
             Route("GET", f"{ROOT}/my_trades_timerange", "fills", self._trades_in_time),
@@ -68,7 +70,7 @@ class Trading:
 
     def _place_batch(self, call: Call) -> Any:
         items = parameters.json_list(call.body, _MOST_PLACED)
-        return [self._or_error(call, item) for item in items]
+        return [self._or_error(call, item, lambda fields: self._place_one(call, fields)) for item in items]
 
     def _place_one(self, call: Call, fields: Fields) -> dict[str, Any]:
         wanted = self._read(call, fields)
@@ -84,12 +86,23 @@ class Trading:
 
         https://www.gate.com/docs/developers/apiv4/en/#amend-an-order-2
         """
-        fields = parameters.json_object(call.body)
+        return self._amend_one(call, parameters.json_object(call.body), parameters.text(call.params, "order_id"))
+
+    def _amend_batch(self, call: Call) -> Any:
+        """Amend up to ten orders, each on its own: https://www.gate.com/docs/developers/apiv4/en/#batch-modify-orders."""
+
+        def amend(fields: Fields) -> dict[str, Any]:
+            name = str(fields.get("order_id") or "") or parameters.text(fields, "text")
+            return self._amend_one(call, fields, name)
+
+        return [self._or_error(call, item, amend) for item in parameters.json_list(call.body, _MOST_PLACED)]
+
+    def _amend_one(self, call: Call, fields: Fields, order: str) -> dict[str, Any]:
         size, price = (
             parameters.decimal(fields, name) if fields.get(name) not in (None, "") else None
             for name in ("size", "price")
         )
-        found = self._find(call, parameters.text(call.params, "order_id"))
+        found = self._find(call, order)
         if not found.status.is_open:
             raise errors.of_reason(RefusalReason.ORDER_CLOSED)
         if (size is None and price is None) or (size is not None and size * found.side.sign <= 0):
@@ -298,11 +311,11 @@ class Trading:
             raise ErrorReply(400, "POSITION_EMPTY", "empty position")
         return found[0].quantity
 
-    def _or_error(self, call: Call, item: Any) -> dict[str, Any]:
+    def _or_error(self, call: Call, item: Any, act: Callable[[Fields], dict[str, Any]]) -> dict[str, Any]:
         """Return the result of one item of a batch, or its error."""
         try:
             self._dialect.check_item(call, _object(item))
-            return {"succeeded": True, **self._place_one(call, _object(item))}
+            return {"succeeded": True, **act(_object(item))}
         except Refused as refused:
             error = self._dialect.translate(refused)
         except ErrorReply as refusal:

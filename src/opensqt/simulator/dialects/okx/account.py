@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from opensqt.model.account import PositionMode
+from opensqt.model.order import Side
 from opensqt.simulator.dialects.base import Call, Route, World
-from opensqt.simulator.dialects.okx import errors, formats, other_fields, parameters
-from opensqt.simulator.dialects.okx.instruments import Instruments, plain
+from opensqt.simulator.dialects.okx import errors, formats, order_fields, other_fields, parameters
+from opensqt.simulator.dialects.okx.instruments import Instruments, divided, plain
 from opensqt.simulator.dialects.okx.public import PublicData
 from opensqt.simulator.dialects.okx.records import Bill, Records
+from opensqt.simulator.engine.closed_positions import closed_positions
 from opensqt.simulator.engine.events import BalanceView
 from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill
 from opensqt.simulator.keys import ApiKey
@@ -43,6 +46,10 @@ class AccountData:
             get("account/positions", "positions", self._positions),
             get("account/config", "settings", self._config, 5),
             get("account/leverage-info", "settings", self._leverage, 20),
+            get("account/positions-history", "positions", self._closed_positions, 10),
+            get("account/max-size", "account", self._most_size, 20),
+            get("account/max-avail-size", "account", self._most_available, 20),
+            get("account/max-withdrawal", "account", self._most_withdrawn, 20),
             get("account/trade-fee", "settings", self._fees, 5),
             get("account/instruments", "market_data", self._public.list_instruments, 20),
             get("account/bills", "fills", self._bills, 5),
@@ -85,6 +92,60 @@ class AccountData:
         ids = set(filter(None, call.params.get("posId", "").split(",")))
         rows = [row for name in names.split(",") for row in self.held(call.account, name)]
         return [row for row in rows if not ids or row["posId"] in ids]
+
+    def _closed_positions(self, call: Call) -> Any:
+        """Return positions that were closed, those that closed last first.
+
+        https://www.okx.com/docs-v5/en/#trading-account-rest-api-get-positions-history
+        """
+        params = call.params
+        if not self._instruments.check_type(params.get("instType", "")):
+            return []
+        wanted = {name: params.get(name, "") for name in ("instId", "mgnMode", "type", "posId")}
+        found = closed_positions(self._engine.fills(call.account), self._engine.funding_payments(call.account))
+        rows = [
+            formats.closed_position(
+                each, self._instruments.by_symbol[each.symbol], self._engine.leverage(call.account, each.symbol)
+            )
+            for each in sorted(found, key=lambda each: each.updated_ms, reverse=True)
+        ]
+        rows = [row for row in rows if all(given in ("", row[name]) for name, given in wanted.items())]
+        return parameters.page(rows, [int(row["uTime"]) for row in rows], params)
+
+    def _most_size(self, call: Call) -> Any:
+        order_fields.check_mode(call.params)
+        price = parameters.decimal(call.params, "px") if call.params.get("px") else None
+        leverage = parameters.integer(call.params, "leverage")
+        rows = []
+        for swap in self._instruments.some(parameters.required(call.params, "instId")):
+            buy, sell = (
+                swap.contracts(self._engine.most_quantity(call.account, swap.symbol, side, price, leverage))
+                for side in (Side.BUY, Side.SELL)
+            )
+            rows.append({"instId": swap.inst_id, "ccy": swap.rules.quote_asset, "maxBuy": buy, "maxSell": sell})
+        return rows
+
+    def _most_available(self, call: Call) -> Any:
+        """Return the balance for new orders, or what is left to close, in contracts."""
+        order_fields.check_mode(call.params)
+        rows = []
+        for swap in self._instruments.some(parameters.required(call.params, "instId")):
+            free = divided(self._engine.balance(call.account).available_balance)
+            buy = sell = free
+            if parameters.boolean(call.params, "reduceOnly"):
+                held = [view.quantity for view in self._engine.positions(call.account, swap.symbol)]
+                sell = swap.contracts(sum((one for one in held if one > 0), Decimal(0)))
+                buy = swap.contracts(-sum((one for one in held if one < 0), Decimal(0)))
+            rows.append({"instId": swap.inst_id, "availBuy": buy, "availSell": sell})
+        return rows
+
+    def _most_withdrawn(self, call: Call) -> Any:
+        balance = self._engine.balance(call.account)
+        if balance.asset not in call.params.get("ccy", balance.asset).split(","):
+            return []
+        most = divided(balance.available_balance)
+        names = ("maxWd", "maxWdEx", "spotOffsetMaxWd", "spotOffsetMaxWdEx")
+        return [{"ccy": balance.asset, **dict.fromkeys(names, most)}]
 
     def _config(self, call: Call) -> Any:
         return [

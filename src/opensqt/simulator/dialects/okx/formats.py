@@ -11,6 +11,7 @@ import orjson
 from opensqt.model.order import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 from opensqt.simulator.dialects.okx import other_fields
 from opensqt.simulator.dialects.okx.instruments import OkxInstrument, divided, plain
+from opensqt.simulator.engine.closed_positions import ClosedPosition
 from opensqt.simulator.engine.events import (
     BalanceView,
     BookLevel,
@@ -446,4 +447,40 @@ def mark(mark: SimMark, swap: OkxInstrument) -> dict[str, Any]:
         "instId": swap.inst_id,
         "markPx": divided(mark.mark_price),
         "ts": str(mark.time_ms),
+    }
+
+
+def closed_position(closed: ClosedPosition, swap: OkxInstrument, leverage: int) -> dict[str, Any]:
+    """Write a position that was closed, as the history of positions does."""
+    side = "net" if closed.position_side is PositionSide.BOTH else ("long" if closed.long else "short")
+    part = not closed.ended
+    kind = ("4" if part else "3") if closed.liquidated else ("1" if part else "2")
+    fees = closed.open_fees + closed.close_fees
+    margin = closed.closed * closed.entry_price / leverage
+    return {
+        "instType": "SWAP",
+        "instId": swap.inst_id,
+        "uly": swap.family,
+        "mgnMode": "cross",
+        "type": kind,
+        "posId": f"{swap.symbol}{SIDES[closed.position_side]}",
+        "posSide": side,
+        "direction": "long" if closed.long else "short",
+        "lever": str(leverage),
+        "ccy": swap.rules.quote_asset,
+        "openAvgPx": divided(closed.entry_price),
+        "nonSettleAvgPx": "",
+        "closeAvgPx": divided(closed.exit_price),
+        "openMaxPos": swap.contracts(closed.most),
+        "closeTotalPos": swap.contracts(closed.closed),
+        "pnl": plain(closed.pnl),
+        "pnlRatio": divided(closed.net_pnl / margin),
+        "realizedPnl": divided(closed.net_pnl),
+        "settledPnl": "",
+        "fee": divided(-fees),
+        "fundingFee": plain(closed.funding),
+        "liqPenalty": "0",
+        "triggerPx": "",
+        "cTime": str(closed.opened_ms),
+        "uTime": str(closed.updated_ms),
     }

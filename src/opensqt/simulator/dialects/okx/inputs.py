@@ -95,6 +95,8 @@ INPUTS = VenueInputs(
             )
         ),
         "GET /api/v5/public/underlying": EndpointInputs(done("instType")),
+        "GET /api/v5/public/open-interest": EndpointInputs(_INSTRUMENTS),
+        "GET /api/v5/market/index-tickers": EndpointInputs(done("quoteCcy instId")),
         "GET /api/v5/market/ticker": _INSTRUMENT,
         "GET /api/v5/market/tickers": EndpointInputs(done("instType uly instFamily")),
         "GET /api/v5/market/books": EndpointInputs(done("instId sz")),
@@ -107,6 +109,23 @@ INPUTS = VenueInputs(
         "GET /api/v5/account/positions": EndpointInputs(done("instType instId posId")),
         "GET /api/v5/account/config": _NOTHING,
         "GET /api/v5/account/leverage-info": EndpointInputs((*done("instId mgnMode"), *no_effect("ccy", _MARGIN_ONLY))),
+        "GET /api/v5/account/positions-history": EndpointInputs((*done("instType instId mgnMode type posId"), *_PAGE)),
+        "GET /api/v5/account/max-size": EndpointInputs(
+            (
+                *done("instId px leverage"),
+                *done("tdMode", but="isolated", reason="positions are under cross margin"),
+                *no_effect("ccy tradeQuoteCcy", _MARGIN_ONLY),
+            )
+        ),
+        "GET /api/v5/account/max-avail-size": EndpointInputs(
+            (
+                *done("instId reduceOnly"),
+                *done("tdMode", but="isolated", reason="positions are under cross margin"),
+                *no_effect("px", "the balance that orders may use does not depend on a price"),
+                *no_effect("ccy quickMgnType tradeQuoteCcy", _MARGIN_ONLY),
+            )
+        ),
+        "GET /api/v5/account/max-withdrawal": EndpointInputs(done("ccy")),
         "GET /api/v5/account/trade-fee": EndpointInputs(
             (
                 *done("instType uly instFamily"),
@@ -159,15 +178,11 @@ INPUTS = VenueInputs(
         "POST /api/v5/trade/mass-cancel": "it is of options",
         "GET /api/v5/trade/account-rate-limit": "the sub-account limit is not simulated",
         "POST /api/v5/trade/order-precheck": "not simulated",
-        "GET /api/v5/account/positions-history": "closed positions are not kept; bills and fills are",
-        "GET /api/v5/account/max-size, /max-avail-size": "not simulated",
         "GET /api/v5/account/account-position-risk, /risk-state": "not simulated",
         "POST /api/v5/account/position/margin-balance": "positions are under cross margin",
         "POST /api/v5/account/set-account-level": "the mode of an account is a setting of the simulator",
         "GET /api/v5/account/max-loan, /interest-*, /spot-*": _NO_CREDIT,
-        "GET /api/v5/public/open-interest": "the outside participants have no accounts, so there is nothing to count",
         "GET /api/v5/rubik/*": "the outside participants have no accounts, so there is nothing to count",
-        "GET /api/v5/market/index-tickers": "the index is the mark price",
         "GET /api/v5/market/mark-price-candles, /index-candles": "candles of mark and index price are not kept",
         "GET /api/v5/public/insurance-fund, /estimated-price, /premium-history": "not simulated",
         "GET /api/v5/market/books-full": "books has up to 400 levels",

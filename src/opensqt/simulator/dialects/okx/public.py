@@ -46,6 +46,8 @@ class PublicData:
             get("public/price-limit", self._price_limit),
             get("public/position-tiers", self._position_tiers, 10),
             get("public/underlying", self._underlying),
+            get("public/open-interest", self._open_interest),
+            get("market/index-tickers", self._index_tickers),
             get("market/ticker", self._ticker),
             get("market/tickers", self._tickers),
             get("market/books", self._books, 40),
@@ -145,6 +147,42 @@ class PublicData:
     def _underlying(self, call: Call) -> Any:
         known = self._instruments.check_type(parameters.required(call.params, "instType"))
         return [[each.family for each in self._instruments.family("")] if known else []]
+
+    def _open_interest(self, call: Call) -> Any:
+        if not self._instruments.check_type(parameters.required(call.params, "instType")):
+            return []
+        family = call.params.get("instFamily") or call.params.get("uly", "")
+        swaps = [swap for swap in self._instruments.some(call.params.get("instId", "")) if family in ("", swap.family)]
+        held = [(swap, self._engine.open_interest(swap.symbol)) for swap in swaps]
+        return [
+            {
+                "instType": "SWAP",
+                "instId": swap.inst_id,
+                "oi": swap.contracts(coins),
+                "oiCcy": plain(coins),
+                "oiUsd": divided(coins * self._engine.mark(swap.symbol).mark_price),
+                "ts": str(self._engine.now_ms()),
+            }
+            for swap, coins in held
+        ]
+
+    def _index_tickers(self, call: Call) -> Any:
+        """Return the index, which is the mark price here, with the day of the contract."""
+        quote, wanted = call.params.get("quoteCcy", ""), call.params.get("instId", "")
+        if not quote and not wanted:
+            raise errors.either("quoteCcy", "instId")
+        rows = []
+        for swap in self._instruments.family(""):
+            if wanted in ("", swap.family) and quote in ("", swap.rules.quote_asset):
+                day, mark = self._engine.day(swap.symbol), self._engine.mark(swap.symbol)
+                prices = {"high24h": day.high, "low24h": day.low, "open24h": day.open}
+                more = {name: swap.price(price) for name, price in prices.items()}
+                start = {"sodUtc0": more["open24h"], "sodUtc8": more["open24h"]}
+                index = {"instId": swap.family, "idxPx": swap.price(mark.index_price)}
+                rows.append({**index, **more, **start, "ts": str(mark.time_ms)})
+        if not rows:
+            raise errors.unknown_instrument()
+        return rows
 
     def _ticker(self, call: Call) -> Any:
         return [self.ticker(self._instruments.get(call.params.get("instId", "")))]
