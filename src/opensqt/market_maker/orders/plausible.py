@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from opensqt.model.clock import MAX_AHEAD_MS, is_plausible
 from opensqt.model.venue import SymbolRules
 
 REPORTED_S = 60.0
 """Seconds for which it is a problem after it was last seen."""
 _EPOCH_MS = 1_000_000_000_000
+_LEAST_STEP, _MOST_STEP = Decimal("1E-18"), Decimal("1E+12")
+"""Beyond these a price that is rounded to a step is no number that can be computed with."""
 
 
 def rules_defect(rules: SymbolRules) -> str:
@@ -16,6 +20,8 @@ def rules_defect(rules: SymbolRules) -> str:
         value = getattr(rules, name)
         if not value.is_finite() or value <= 0:
             return f"{name} {value}: expected above zero"
+        if not _LEAST_STEP <= value <= _MOST_STEP:
+            return f"{name} {value}: expected from {_LEAST_STEP} to {_MOST_STEP}"
     for name in ("min_quantity", "min_notional", "contract_size"):
         value = getattr(rules, name)
         if not value.is_finite() or value < 0:
