@@ -39,8 +39,7 @@ class Pair:
 
     async def start(self) -> Process:
         """Start a market maker that waits if another one trades."""
-        # Limits on losses and delays outlast a take-over, as they should, and would keep the next one from entries.
-        settings = {"OPENSQT__APP__DATABASE_URL": self.url, "OPENSQT__RISK_CONTROL__ENABLED": "false"}
+        settings = {"OPENSQT__APP__DATABASE_URL": self.url}
         return await self.stack.enter_async_context(self.chain.maker("--standby", **settings))
 
     async def take_over(self, first: Process, second: Process, how: signal.Signals) -> None:
@@ -68,13 +67,16 @@ class Pair:
         await store.close()
         assert {one["client_order_id"] for one in account["orders"]} <= own, "an order that no database knows"
 
+    @property
+    def p99_s(self) -> float:
+        ordered = sorted(self.seconds)
+        return ordered[max(0, -(-99 * len(ordered) // 100) - 1)]
+
     def figures(self) -> str:
         """Return what was measured, as a line."""
-        ordered = sorted(self.seconds)
-        p99 = ordered[max(0, -(-99 * len(ordered) // 100) - 1)]
         return (
-            f"{len(ordered)} take-overs, from the end of one to the first order of the next:"
-            f" p50 {statistics.median(ordered):.2f} s, p99 {p99:.2f} s, max {ordered[-1]:.2f} s"
+            f"{len(self.seconds)} take-overs, from the end of one to the first order of the next:"
+            f" p50 {statistics.median(self.seconds):.2f} s, p99 {self.p99_s:.2f} s, max {max(self.seconds):.2f} s"
         )
 
 
