@@ -255,6 +255,50 @@ async def test_a_key_that_is_revoked_ends_its_orders(kind: type[OrderClient]) ->
         assert orders_of(client) == ["a"]
 
 
+_TROUBLE: tuple[dict[str, Any], ...] = (
+    {"kind": "lose_request", "on": "place_order", "probability": "0.15"},
+    {"kind": "lose_answer", "on": "place_order", "probability": "0.15"},
+    {"kind": "refuse", "on": "place_order", "probability": "0.1", "code": "4711"},
+    {"kind": "delay", "on": "place_order", "probability": "0.3", "delay_ms": 30},
+    {"kind": "unknown_id", "probability": "0.1"},
+    {"kind": "missing_id", "probability": "0.1"},
+    {"kind": "repeat", "channel": "answers", "probability": "0.1", "copies": 2},
+    {"kind": "reorder", "channel": "answers", "probability": "0.3", "window": 3},
+)
+
+
+async def test_answers_are_true_whatever_happens_to_them(kind: type[OrderClient]) -> None:
+    """F1: what is answered as done is in the ledger once, what is refused is not, and what was lost never was there."""
+    async with order_client(kind, server=UNPACED) as client:
+        for fault in _TROUBLE:
+            script(client, **fault)
+        names = [f"n{number}" for number in range(40)]
+        for name in names:
+            await client.post("place", client.limit(client.bid - 100, name), f"id{name}")
+        frames = await client.rest_of()
+        hits = {row["kind"]: row["hits"] for row in client.simulator.faults.listing()}
+        placed = len(names) - hits["lose_request"] - hits["refuse"]
+        await eventually(lambda: len(orders_of(client)) == placed)
+
+        async def all_came() -> bool:
+            frames.extend(await client.rest_of())
+            return (
+                len([frame for frame in frames if client.final(frame)])
+                >= len(names) - hits["lose_request"] - hits["lose_answer"]
+            )
+
+        await eventually(all_came)
+        kept = orders_of(client)
+        assert len(set(kept)) == len(kept)
+        answers = [(client.number(frame), client.read(frame)) for frame in frames if client.final(frame)]
+        done = {(number, client.name_of(answer)) for number, answer in answers if not answer.code}
+        assert {name for _, name in done} <= set(kept)
+        assert all(number in (None, "987654321", f"id{name}") for number, name in done)
+        refused = {str(number).removeprefix("id") for number, answer in answers if answer.code}
+        assert not refused & set(kept)
+        assert all(hits[fault["kind"]] for fault in _TROUBLE)
+
+
 async def test_the_control_api_takes_and_counts_these_faults() -> None:
     """A script in JSON makes them, as it makes those of REST."""
     kinds = ({"kind": "lose_request", "on": "place_order"}, {"kind": "lose_answer", "on": "cancel_order"})
