@@ -22,6 +22,7 @@ from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings
 from tests.service import ccxt_venues, okx_clients
 from tests.service.venue_clients import settings
+from tests.support import eventually
 
 START_MS = 1_700_000_000_000
 
@@ -723,7 +724,21 @@ CLIENTS: list[type[OrderClient]] = [Binance, Bitget, BitgetUnified, Bybit, Gate,
 
 def delayed_login(*, before: bool = True) -> Fault:
     """A fault: the login comes into force late, or is only answered late."""
-    return Fault.model_validate({"kind": "delay", "on": "login", "delay_ms": 300, "before": before})
+    return Fault.model_validate({"kind": "delay", "on": "login", "delay_ms": 700, "before": before})
+
+
+async def in_one_window(client: Any, window_ms: int, act: Callable[[], Awaitable[Any]]) -> Any:
+    """Return what *act* returns once it began and ended in one window of a limit, however busy the machine is."""
+    clock = client.simulator.market.clock
+
+    async def attempt() -> list[Any]:
+        client.simulator.engine.cancel_all("sim-key", "BTCUSDT")
+        clock.skew_ms += window_ms - clock.server_ms() % window_ms
+        client.skew_ms, window = clock.skew_ms, clock.server_ms() // window_ms
+        result = await act()
+        return [result] if clock.server_ms() // window_ms == window else []
+
+    return (await eventually(attempt))[0]
 
 
 def open_window(client: Any) -> None:

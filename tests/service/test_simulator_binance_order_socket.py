@@ -18,8 +18,8 @@ PAIR = {"symbol": "BTCUSDT"}
         ({"secret": "wrong"}, -1022),
         ({"key": "nobody"}, -2015),
         ({"key": "not a key"}, -2014),
-        ({"skew_ms": -6000}, -1021),
-        ({"skew_ms": 2000}, -1021),
+        ({"skew_ms": -60_000}, -1021),
+        ({"skew_ms": 60_000}, -1021),
     ],
 )
 async def test_a_request_that_is_not_signed_right_is_refused(change: dict[str, Any], code: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from opensqt.simulator.settings import AccountSettings, ServerRules
-from tests.service.order_sockets import Bitget, BitgetUnified, delayed_login, order_client
+from tests.service.order_sockets import Bitget, BitgetUnified, delayed_login, in_one_window, order_client
 
 BOTH = pytest.mark.parametrize("kind", [Bitget, BitgetUnified], ids=["classic", "unified"])
 
@@ -114,10 +114,15 @@ async def test_each_kind_of_account_has_its_own_address() -> None:
 async def test_orders_over_both_ways_count_together(kind: Any) -> None:
     """F16: REST and the WebSocket share the endpoint's limit."""
     async with order_client(kind, server=ServerRules(messages_per_second=1000)) as client:
-        client.simulator.market.clock.skew_ms = client.skew_ms = 1000 - client.now_ms % 1000
-        assert (await client.rest("place", client.limit(client.bid - 100))).code == ""
-        codes = [(await client.ask("place", client.limit(client.bid - 100))).code for _ in range(10)]
-        assert codes == [""] * 9 + ["429"]
+        order = client.limit(client.bid - 100)
+
+        async def act() -> list[str]:
+            by_rest = await client.rest("place", order)
+            for _ in range(10):
+                await client.post("place", order)
+            return [by_rest.code, *[client.read(await client.heard()).code for _ in range(10)]]
+
+        assert await in_one_window(client, 1000, act) == [*[""] * 10, "429"]
 
 
 @BOTH

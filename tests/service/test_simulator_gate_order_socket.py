@@ -9,7 +9,7 @@ import pytest
 
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings, ServerRules
-from tests.service.order_sockets import Gate, delayed_login, order_client
+from tests.service.order_sockets import Gate, delayed_login, in_one_window, order_client
 
 
 def errs(frame: Any) -> tuple[str, str]:
@@ -128,12 +128,15 @@ async def test_a_request_after_its_deadline_is_not_executed() -> None:
 async def test_orders_over_both_ways_count_together() -> None:
     """F16: REST and the WebSocket share one limit."""
     async with order_client(Gate, server=ServerRules(orders_per_10s=6)) as client:
-        client.simulator.market.clock.skew_ms = client.skew_ms = 1000 - client.now_ms % 1000
         order = client.limit(client.bid - 100)
-        assert (await client.rest("place", order)).code == ""
-        assert (await client.ask("place", order)).code == ""
-        await client.post("place", order, "third")
-        (frame,) = await client.rest_of()
+
+        async def act() -> tuple[str, str, list[Any]]:
+            by_rest, by_socket = await client.rest("place", order), await client.ask("place", order)
+            await client.post("place", order, "third")
+            return by_rest.code, by_socket.code, await client.rest_of()
+
+        *codes, (frame,) = await in_one_window(client, 1000, act)
+        assert codes == ["", ""]
         assert errs(frame) == ("429", "TOO_MANY_REQUESTS")
         assert frame["data"]["errs"]["message"] == "Request Rate limit Exceeded (311)"
         assert frame["header"]["x_gate_ratelimit_reset_timestamp"] > client.now_ms - 1000

@@ -13,7 +13,7 @@ from okx.websocket.WsPrivateAsync import WsPrivateAsync
 from opensqt.simulator.faults import Fault
 from opensqt.simulator.settings import AccountSettings
 from tests.service import okx_clients
-from tests.service.order_sockets import Okx, delayed_login, order_client
+from tests.service.order_sockets import Okx, delayed_login, in_one_window, order_client
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,16 @@ async def test_orders_are_taken_on_private_connections_only() -> None:
 async def test_orders_over_both_ways_count_together() -> None:
     """F16: REST and the WebSocket share the endpoint's limit, and each order of a batch counts."""
     async with order_client(Okx) as client:
-        client.simulator.market.clock.skew_ms = client.skew_ms = 2000 - client.now_ms % 2000
         order = client.limit(client.bid - 2000) | {"sz": "0.1"}
-        codes = [(await client.send("place", order))["code"] for _ in range(60)]
-        assert codes == ["0"] * 60
-        frame = await client.send("place", order, "61")
-        assert (frame["id"], frame["code"], frame["data"]) == ("61", "50011", [])
-        assert (await client.rest("place", order)).code == "50011"
+
+        async def act() -> tuple[list[Any], Any]:
+            for number in range(1, 62):
+                await client.post("place", order, str(number))
+            return [await client.heard() for _ in range(61)], await client.rest("place", order)
+
+        frames, by_rest = await in_one_window(client, 2000, act)
+        assert [frame["code"] for frame in frames] == [*["0"] * 60, "50011"]
+        assert (frames[-1]["id"], frames[-1]["data"], by_rest.code) == ("61", [], "50011")
         assert (await client.send("cancel", client.named("none")))["code"] == "1"
 
 

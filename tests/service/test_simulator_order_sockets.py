@@ -191,7 +191,7 @@ async def test_a_repeated_answer_is_one_order(kind: type[OrderClient]) -> None:
 async def test_a_delayed_request_is_overtaken_by_the_next(kind: type[OrderClient]) -> None:
     """The venue handles requests in the order in which it has them, not in which they were sent."""
     async with order_client(kind) as client:
-        script(client, kind="delay", on="place_order", delay_ms=300)
+        script(client, kind="delay", on="place_order", delay_ms=800)
         await client.post("place", client.limit(client.bid - 100, "late"), "first")
         await client.post("place", client.limit(client.bid - 100, "early"), "second")
         finals = [
