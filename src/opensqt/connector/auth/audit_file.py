@@ -156,13 +156,31 @@ def _ending(path: Path) -> bytes:
 
 def _append(path: Path, data: bytes) -> tuple[bytes, OSError | None]:
     """Append what can be appended; return the rest and the reason, so that no line is torn or written twice."""
+    written = 0
     try:
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            while data:
-                data = data[os.write(file, data) :]
+            while written < len(data):
+                written += os.write(file, data[written:])
+        except OSError:
+            written -= _take_back(file, written - data.rfind(b"\n", 0, written) - 1)
+            raise
         finally:
             os.close(file)
     except OSError as error:
-        return data, error
-    return data, None
+        return data[written:], error
+    return b"", None
+
+
+def _take_back(file: int, torn: int) -> int:
+    """Take the part of a line off the end of the file, which may be moved away before the disk takes the rest of it.
+
+    Returns:
+        How many bytes were taken back; 0 where the file may only grow.
+    """
+    try:
+        if torn:
+            os.ftruncate(file, os.fstat(file).st_size - torn)
+    except OSError:
+        return 0
+    return torn

@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
+from opensqt.cli.__main__ import main
 from opensqt.connector.auth import audit_file
+from opensqt.connector.auth.audit_chain import GENESIS, encode
 from opensqt.connector.auth.audit_file import AuditFile
 from tests.support import eventually
 
@@ -94,16 +96,44 @@ async def test_no_further_line_is_needed_for_another_attempt(tmp_path: Path, dis
     await file.close()
 
 
-async def test_a_disk_that_fills_up_in_the_middle_of_a_line_tears_none(tmp_path: Path, disk: Disk) -> None:
+@pytest.mark.parametrize("append_only", [False, True])
+async def test_a_disk_that_fills_up_in_the_middle_of_a_line_tears_none(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch, append_only: bool
+) -> None:
+    """F32: the part is taken back; where the file may only grow, the line goes on where it ended."""
+
+    def refuse(_file: int, _size: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if append_only:
+        monkeypatch.setattr("opensqt.connector.auth.audit_file.os.ftruncate", refuse)
     disk.room = 7
     file = AuditFile(tmp_path / "audit.jsonl")
     file.write({"number": 1})
     await eventually(file.checks)
-    assert file.path.read_bytes() == b'{"numbe'
+    assert file.path.read_bytes() == (b'{"numbe' if append_only else b"")
     disk.full = False
     await eventually(lambda: not file.checks())
     assert lines(file.path) == [{"number": 1}]
     await file.close()
+
+
+async def test_a_file_that_is_moved_away_when_the_disk_is_full_ends_with_a_whole_line(
+    tmp_path: Path, disk: Disk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F32: each line is in one of the files, and the chain goes on from one to the other."""
+    file = AuditFile(tmp_path / "audit.jsonl")
+    for number in range(3):
+        file.write({"number": number})
+    disk.room = len(encode({"number": 0}, GENESIS)[0]) + 20
+    await eventually(file.checks)
+    full = file.path.rename(tmp_path / "audit.jsonl.1")
+    disk.full = False
+    await eventually(lambda: not file.checks())
+    await file.close()
+    assert [line["number"] for line in lines(full) + lines(file.path)] == [0, 1, 2]
+    assert main(["audit", "verify", str(full), str(file.path)]) == 0
+    assert "0 faults" in capsys.readouterr().out
 
 
 async def test_a_stop_does_not_wait_for_a_full_disk(tmp_path: Path, disk: Disk) -> None:
