@@ -213,18 +213,24 @@ def test_a_call_waits_to_be_taken_up_until_its_own_deadline_whatever_the_client_
         RemoteSettings(base_url="127.0.0.1:1", deadline_s=limit_s)
 
 
-def test_more_streams_than_a_connection_may_have_wait_and_harm_no_other_client(running: Running, large: bool) -> None:
-    """F26: each is served or waits for its turn, and all are gone with their client."""
-    wanted = 5_000 if large else options.MAX_CONCURRENT_STREAMS + 50
+def test_more_streams_than_a_client_may_have_are_refused_and_harm_no_call(running: Running, large: bool) -> None:
+    """F26: the next one is told why at once, though all are on one connection, and calls on it go on."""
+    allowed = running.rig.connector.settings.max_streams
+    wanted = 5_000 if large else allowed + 50
     with own_channel(running) as channel:
         open_one = channel.unary_stream(SERVICE + "SubscribePrice")
         streams = [open_one(PRICE, timeout=120) for _ in range(wanted)]
-        for stream in streams[: options.MAX_CONCURRENT_STREAMS]:
+        for stream in streams[:allowed]:
             assert pb.SubscribePriceResponse.FromString(next(stream)).snapshot
+        for stream in streams[allowed:]:
+            with pytest.raises(grpc.RpcError) as caught:
+                next(stream)
+            assert told(caught.value)[::2] == (grpc.StatusCode.RESOURCE_EXHAUSTED, "RATE_LIMITED")
         (topic,) = running.on_loop(lambda: dict(running.rig.connector.streams.counts).values())
-        assert topic == options.MAX_CONCURRENT_STREAMS
+        assert topic == allowed
         assert running.health() == SERVING
-        assert send(running.channel, "GetAccount", b"")[0] is grpc.StatusCode.OK
+        for one in (channel, running.channel):
+            assert send(one, "GetAccount", b"")[0] is grpc.StatusCode.OK
 
 
 def test_streams_opened_and_canceled_at_once_leave_nothing(running: Running, large: bool) -> None:

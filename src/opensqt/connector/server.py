@@ -283,7 +283,8 @@ class Connector:
     def _listen(self) -> grpc.aio.Server:
         host, port = self.settings.host, self.settings.port
         host = f"[{host}]" if ":" in host else host
-        server = grpc.aio.server(options=options.SERVER_OPTIONS)
+        limit = options.stream_limit(self.settings.max_streams)
+        server = grpc.aio.server(options=(*options.SERVER_OPTIONS, limit))
         self._register(server)
         try:
             bound = self.identity.listen(server, f"{host}:{port}")

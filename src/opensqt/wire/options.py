@@ -35,6 +35,9 @@ MAX_REQUEST_BYTES: Final = 1024 * 1024
 """Of what it takes in: room for a batch that is far too long, so that it is refused as such, and so little that a
 thousand hostile requests at once don't fill the memory."""
 MAX_CONCURRENT_STREAMS: Final = 1000
+"""Of one connection at least. Beyond what a connection takes, calls wait in the client's gRPC without a word."""
+_SPARE_STREAMS = 100
+"""What a connection takes beyond the streams of a client, so that the next one is refused with a reason."""
 MAX_CALLS_AT_ONCE: Final = 900
 """Of one client on the connection of its calls. They never wait for a stream of HTTP/2, because a call that waits there
 looks like one that was sent; the rest is for calls that the client gave up and the connector has not ended."""
@@ -69,7 +72,6 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # Half the client's ping interval: its pings are never taken for abuse (GOAWAY too_many_pings).
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.max_concurrent_streams", MAX_CONCURRENT_STREAMS),
     # gRPC widens the window and the read buffers of a connection, to 4 MB each, as it is sent more: eight connections
     # with requests of 6 MB, which are refused, held 80 MB. A request of ours has 1 KB, so the least window is enough.
     ("grpc.http2.bdp_probe", 0),
@@ -89,4 +91,9 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     # Two connectors on one port would share the clients between them unseen; a port in use must be an error.
     ("grpc.so_reuseport", 0),
 )
-"""For the connector's server."""
+"""For the connector's server, with `stream_limit`."""
+
+
+def stream_limit(max_streams: int) -> Option:
+    """Return how many calls and streams one connection takes at once, where a client may have this many streams."""
+    return ("grpc.max_concurrent_streams", max(MAX_CONCURRENT_STREAMS, max_streams) + _SPARE_STREAMS)
