@@ -211,6 +211,16 @@ async def test_a_request_before_its_time_is_done_though_its_connection_is_gone(k
         await eventually(lambda: orders_of(client) == ["gone"])
 
 
+async def test_a_venue_stops_with_a_request_in_its_delay(kind: type[OrderClient]) -> None:
+    """What waits when the simulator stops is dropped, and holds nothing up."""
+    async with order_client(kind) as client:
+        script(client, kind="delay", on="place_order", delay_ms=600_000)
+        await client.post("place", client.limit(client.bid - 100, "never"))
+        await client.rest_of()
+        assert client.simulator.faults.listing()[0]["hits"] == 1
+    assert orders_of(client) == []
+
+
 @pytest.mark.parametrize(("fault", "done"), [("error_before", 0), ("error_after", 1), ("timeout_unknown", 1)])
 async def test_errors_are_the_venues_own(kind: type[OrderClient], fault: str, done: int) -> None:
     """F1: an error says by its code alone whether the order may exist."""

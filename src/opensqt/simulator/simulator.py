@@ -117,8 +117,8 @@ class Simulator:
             task.cancel()
         outcomes = await asyncio.gather(*self._tasks, return_exceptions=True)
         self._unsubscribe()
-        await self._requests.stop()
         await self._server.stop()
+        await self._requests.stop()
         for outcome in [*outcomes, self._server.failed, self._requests.failed]:
             if isinstance(outcome, Exception):
                 raise outcome
