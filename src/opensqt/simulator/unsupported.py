@@ -82,4 +82,4 @@ def document() -> str:
         "(`exchange-simulator --exchange all --unsupported`); a running one returns its own in `GET\n"
         "/_sim/unsupported`, and under `ignored` what its clients sent that the venue does not know.\n"
     )
-    return "\n".join([head, *(table(exchange) for exchange in sorted(DIALECTS) if DIALECTS[exchange].inputs.endpoints)])
+    return "\n".join([head, *(table(exchange) for exchange in sorted(DIALECTS))])

@@ -136,7 +136,7 @@ class Dialect(ABC):
     """The reasons for which this venue closes a position itself."""
     account_modes: ClassVar[tuple[str, ...]]
     """The modes of an account; an account is in the first of them unless its settings name another."""
-    inputs: ClassVar[VenueInputs] = VenueInputs(endpoints={}, unknown="ignored", not_served={}, channels={})
+    inputs: ClassVar[VenueInputs]
     """What its endpoints take, and what the venue has besides."""
 
     def __init__(self, world: World) -> None:
@@ -147,6 +147,9 @@ class Dialect(ABC):
         self._routes = {(route.method, route.path): route for route in self.routes()}
         self._open_routes = [route for route in self._routes.values() if "{" in route.path]
         self._accepted_ms: dict[str, int] = {}
+        undeclared = [route for route in self._routes if " ".join(route) not in self.inputs.endpoints]
+        if undeclared:
+            raise LookupError(f"{self.name}: expected a declaration of the parameters of {undeclared}")
         self._fields = {
             endpoint: _by_name((*takes.fields, *self.inputs.shared))
             for endpoint, takes in self.inputs.endpoints.items()
@@ -184,9 +187,9 @@ class Dialect(ABC):
     def usual_error(self, fault: Fault) -> ErrorReply:
         """Return the venue's regular error for a fault of this kind."""
 
+    @abstractmethod
     def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
         """Return the venue's error for a parameter, or a value of it, that is not simulated."""
-        raise NotImplementedError
 
     def refuse_unknown(self, names: list[str], sent: int) -> ErrorReply | None:
         """Return the venue's error for parameters that it does not know, of all *sent* ones; None: it ignores them."""
@@ -251,8 +254,6 @@ class Dialect(ABC):
             ErrorReply: The venue's error.
         """
         endpoint = f"{call.route.method} {call.route.path}"
-        if endpoint not in self._fields:
-            return
         given = {**call.params, **body_fields(call.body)}
         for name in (call.route.arguments(call.path) or {}) if "{" in call.route.path else ():
             given.pop(name, None)
@@ -266,8 +267,7 @@ class Dialect(ABC):
             ErrorReply: The venue's error.
         """
         endpoint = f"{call.route.method} {call.route.path}"
-        if endpoint in self._items:
-            self._check(endpoint, self._items[endpoint], fields)
+        self._check(endpoint, self._items[endpoint], fields)
 
     def _check(self, endpoint: str, known: Mapping[str, Input], given: Mapping[str, Any]) -> None:
         found = list(sent(given))

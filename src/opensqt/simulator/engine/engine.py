@@ -478,6 +478,19 @@ class SimEngine:
             raise Refused(RefusalReason.INVALID, f"interval {interval!r}: expected one of {known}")
         return tape.candles(interval, start_ms=start_ms, end_ms=end_ms, limit=limit)
 
+    def mark_candles(
+        self,
+        symbol: str,
+        interval: str,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 500,
+    ) -> list[SimCandle]:
+        """Return bars of the mark price, which is the index price too; the arguments are those of `candles`."""
+        marks = self.state.instrument(symbol).marks
+        return marks.candles(interval, self.state.now_ms, start_ms=start_ms, end_ms=end_ms, limit=limit)
+
     def follow_candles(self, symbol: str, interval: str) -> None:
         """Publish the candles of an interval from now on; the common ones always are."""
         if interval in DERIVED:
@@ -496,7 +509,9 @@ class SimEngine:
 
     def remember(self, symbol: str, bars: Iterable[PastBar]) -> None:
         """Add candles, oldest first, from before the start."""
-        self.state.instrument(symbol).tape.remember(bars)
+        past = list(bars)
+        self.state.instrument(symbol).tape.remember(past)
+        self.state.instrument(symbol).marks.remember(past)
 
     def advance(self, now_ms: int) -> None:
         """Advance market time: candles close, funding is paid, countdowns end, orders expire."""
@@ -515,6 +530,7 @@ class SimEngine:
         if price == instrument.mark:
             return
         instrument.mark = price
+        instrument.marks.note(price, self.state.now_ms)
         self._conditionals.note_mark(symbol)
         self._conditionals.settle()
         self._settlement.check_holders(symbol)

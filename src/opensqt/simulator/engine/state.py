@@ -21,6 +21,7 @@ from opensqt.simulator.engine.events import (
 )
 from opensqt.simulator.engine.expiries import Expiries
 from opensqt.simulator.engine.margin import Margin
+from opensqt.simulator.engine.mark_bars import MarkBars
 from opensqt.simulator.engine.order import RefusalReason, Refused, SimFill, SimOrder
 from opensqt.simulator.engine.tape import Tape
 from opensqt.simulator.settings import SimulatorSettings, SymbolSettings
@@ -43,6 +44,7 @@ class Instrument:
         self.book = Book(rules.symbol)
         self.tape = Tape(rules.symbol, now_ms, rules.start_price)
         self.mark = rules.start_price
+        self.marks = MarkBars(rules.symbol, now_ms, rules.start_price)
         self.funding_rate = DEFAULT_FUNDING_RATE
         self.mark_published_ms: int | None = None
         self.last_best: tuple[Decimal, Decimal, Decimal, Decimal] | None = None

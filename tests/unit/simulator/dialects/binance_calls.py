@@ -25,7 +25,9 @@ def market(asker: Asker) -> None:
         ask(f"GET /fapi/v1/{path}", **one, limit=5)
     ask("GET /fapi/v1/historicalTrades", **one, limit=5, fromId=1)
     ask("GET /fapi/v1/aggTrades", **one, **times, fromId=1)
-    ask("GET /fapi/v1/klines", **one, **times, interval="1m")
+    for path in ("klines", "markPriceKlines", "premiumIndexKlines"):
+        ask(f"GET /fapi/v1/{path}", **one, **times, interval="1m")
+    ask("GET /fapi/v1/indexPriceKlines", pair="BTCUSDT", **times, interval="1m")
     ask("GET /fapi/v1/continuousKlines", pair="BTCUSDT", contractType="PERPETUAL", interval="1m", **times)
     ask("GET /fapi/v1/fundingRate", **one, **times)
     for path in (

@@ -38,7 +38,8 @@ def market(asker: Asker) -> None:
     for path in ("contracts", "ticker", "symbol-price", "current-fund-rate", "funding-time", "query-position-lever"):
         ask(f"GET {MIX}/market/{path}", **ONE)
     ask(f"GET {MIX}/market/tickers", productType="USDT-FUTURES")
-    for path in ("candles", "history-candles"):
+    ask(f"GET {MIX}/market/candles", **ONE, **bars, granularity="1m", kLineType="MARK")
+    for path in ("history-candles", "history-mark-candles", "history-index-candles"):
         ask(f"GET {MIX}/market/{path}", **ONE, **bars, granularity="1m")
     for path in ("merge-depth", "fills"):
         ask(f"GET {MIX}/market/{path}", **ONE, limit=5)

@@ -27,7 +27,8 @@ def market(asker: Asker) -> None:
         ask(f"GET /v5/market/{path}", **ONE)
     for path in ("orderbook", "recent-trade"):
         ask(f"GET /v5/market/{path}", **ONE, limit=5)
-    ask("GET /v5/market/kline", **ONE, interval="1", start=now - 600_000, end=now, limit=5)
+    for path in ("kline", "mark-price-kline", "index-price-kline", "premium-index-price-kline"):
+        ask(f"GET /v5/market/{path}", **ONE, interval="1", start=now - 600_000, end=now, limit=5)
     times = {"startTime": now - 600_000, "endTime": now}
     ask("GET /v5/market/open-interest", **ONE, **times, **PAGE, intervalTime="5min")
     ask("GET /v5/position/closed-pnl", **ONE, **times, **PAGE)

@@ -34,8 +34,10 @@ def market(asker: Asker) -> None:
     ask("GET /api/v5/market/index-tickers", quoteCcy="USDT", instId="BTC-USDT")
     ask("GET /api/v5/public/funding-rate-history", **ONE, **PAGE)
     ask("GET /api/v5/market/books", **ONE, sz=5)
-    for path in ("market/candles", "market/history-candles"):
-        ask(f"GET /api/v5/{path}", **ONE, **PAGE, bar="5m")
+    for path in ("candles", "history-candles", "mark-price-candles", "history-mark-price-candles"):
+        ask(f"GET /api/v5/market/{path}", **ONE, **PAGE, bar="5m")
+    for path in ("index-candles", "history-index-candles"):
+        ask(f"GET /api/v5/market/{path}", **PAGE, instId="BTC-USDT", bar="5m")
     ask("GET /api/v5/market/trades", **ONE, limit=5)
     ask("GET /api/v5/market/history-trades", **ONE, **PAGE, type=2)
 

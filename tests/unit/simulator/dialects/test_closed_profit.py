@@ -86,3 +86,38 @@ async def test_an_order_of_the_largest_size_is_accepted(monkeypatch: pytest.Monk
     more = {**order, "side": "buy", "ordType": "limit", "px": price}
     (answer,) = asker.ask("POST /api/v5/trade/order", {**more, "sz": most})["data"]
     assert answer["sCode"] == "0"
+
+
+MARKS: dict[str, tuple[str, dict[str, str], Callable[[Any], Any]]] = {
+    "binance": ("GET /fapi/v1/markPriceKlines", {"symbol": "BTCUSDT", "interval": "1h"}, lambda answer: answer[-1][4]),
+    "bitget": (
+        "GET /api/v2/mix/market/candles",
+        {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "granularity": "1H", "kLineType": "MARK"},
+        lambda answer: answer["data"][-1][4],
+    ),
+    "bybit": (
+        "GET /v5/market/mark-price-kline",
+        {"category": "linear", "symbol": "BTCUSDT", "interval": "60"},
+        lambda answer: answer["result"]["list"][0][4],
+    ),
+    "gate": (
+        "GET /api/v4/futures/usdt/candlesticks",
+        {"contract": "mark_BTC_USDT", "interval": "1h"},
+        lambda answer: answer[-1]["c"],
+    ),
+    "okx": (
+        "GET /api/v5/market/mark-price-candles",
+        {"instId": "BTC-USDT-SWAP", "bar": "1H"},
+        lambda answer: answer["data"][0][4],
+    ),
+}
+
+
+@pytest.mark.parametrize("venue", sorted(MARKS))
+async def test_the_candle_of_the_mark_price_closes_at_the_mark_price(
+    venue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asker = Asker(venue, monkeypatch)
+    asker.engine.set_mark("BTCUSDT", Decimal(44_321))
+    endpoint, params, closes = MARKS[venue]
+    assert Decimal(closes(asker.ask(endpoint, **params))) == 44_321

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opensqt.simulator.dialects import DIALECTS
-from opensqt.simulator.dialects.base import ErrorReply
+from opensqt.simulator.dialects.base import Call, ErrorReply
 from opensqt.simulator.dialects.inputs import Handling
 from opensqt.simulator.dialects.okx.errors import RowRefused
 from opensqt.simulator.unsupported import document
@@ -100,6 +100,15 @@ def test_okx_refuses_an_order_in_a_row(asker: Asker) -> None:
     assert refused.value.row["clOrdId"] == "a1"
     answer = asker.ask("POST /api/v5/trade/batch-orders", [order, more])
     assert [row["sCode"] for row in answer["data"]] == ["0", "50062"]
+
+
+@of_venues("binance")
+def test_a_request_over_a_websocket_is_checked_too(asker: Asker) -> None:
+    route = asker.dialect.route("POST", "/fapi/v1/order")
+    assert route is not None
+    call = Call(route, {"symbol": "BTCUSDT", "color": "red"}, "", "", {}, "", route.path, "sim-key", "sim-key")
+    with pytest.raises(ErrorReply, match="-1104"):
+        asker.dialect.content(call)
 
 
 @of_venues("bybit")

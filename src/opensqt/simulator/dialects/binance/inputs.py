@@ -43,7 +43,6 @@ _NOTHING = EndpointInputs()
 _TIMES = done("startTime endTime limit")
 _CANDLES = EndpointInputs((*done("symbol interval"), *_TIMES))
 _STATISTICS = "the outside participants have no accounts, so there is nothing to count"
-_TAPE_ONLY = "candles of the mark, index and premium price are not kept"
 
 INPUTS = VenueInputs(
     shared=done("timestamp recvWindow signature"),
@@ -68,6 +67,9 @@ INPUTS = VenueInputs(
                 ),
             )
         ),
+        "GET /fapi/v1/markPriceKlines": _CANDLES,
+        "GET /fapi/v1/indexPriceKlines": EndpointInputs((*done("pair interval"), *_TIMES)),
+        "GET /fapi/v1/premiumIndexKlines": _CANDLES,
         "GET /fapi/v1/premiumIndex": EndpointInputs(_SYMBOL),
         "GET /fapi/v1/openInterest": EndpointInputs(_SYMBOL),
         "GET /fapi/v1/fundingRate": EndpointInputs((*_SYMBOL, *_TIMES)),
@@ -135,9 +137,6 @@ INPUTS = VenueInputs(
         "POST /fapi/v1/positionMargin": "the margin of an isolated position can't be changed",
         "GET /fapi/v1/positionMargin/history": "the margin of an isolated position can't be changed",
         "GET /futures/data/*": _STATISTICS,
-        "GET /fapi/v1/markPriceKlines": _TAPE_ONLY,
-        "GET /fapi/v1/indexPriceKlines": _TAPE_ONLY,
-        "GET /fapi/v1/premiumIndexKlines": _TAPE_ONLY,
         "GET /fapi/v1/rpiDepth": "the book that clients see has no hidden orders",
         "GET /fapi/v1/assetIndex": "an account holds USDT only",
         "GET /fapi/v1/indexInfo, /constituents, /insuranceBalance, /symbolAdlRisk, /tradingSchedule": "not simulated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
 from typing import Any
 
@@ -9,7 +10,7 @@ from opensqt.model.market import INTERVALS_MS
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, ErrorReply, Params, Route, World
 from opensqt.simulator.dialects.binance import errors, formats, parameters
-from opensqt.simulator.engine.events import SimTrade
+from opensqt.simulator.engine.events import SimCandle, SimTrade
 from opensqt.simulator.settings import SymbolSettings
 
 INTERVALS = (*INTERVALS_MS, "8h", "3d", "1w", "1M")
@@ -41,6 +42,9 @@ class PublicData:
             get("v1/aggTrades", self._aggregate_trades, 20),
             get("v1/klines", self._klines, cost=_klines_weight),
             get("v1/continuousKlines", self._continuous_klines, cost=_klines_weight),
+            get("v1/markPriceKlines", self._mark_klines, cost=_klines_weight),
+            get("v1/indexPriceKlines", self._index_klines, cost=_klines_weight),
+            get("v1/premiumIndexKlines", self._premium_klines, cost=_klines_weight),
             get("v1/premiumIndex", self._premium_index, cost=_per_symbol(1, 10)),
             get("v1/openInterest", self._open_interest),
             get("v1/fundingRate", self._funding_rate),
@@ -124,11 +128,24 @@ class PublicData:
             raise errors.bad_value("contractType")
         return self._bars(call.params, rules)
 
-    def _bars(self, params: Params, rules: SymbolSettings) -> Any:
+    def _mark_klines(self, call: Call) -> Any:
+        rows = self._bars(call.params, self._rules(call.params), self._engine.mark_candles)
+        return [[*row[:5], "0", row[6], "0", 0, "0", "0", "0"] for row in rows]
+
+    def _index_klines(self, call: Call) -> Any:
+        rules = self._engine.symbol(parameters.text(call.params, "pair").upper())
+        rows = self._bars(call.params, rules, self._engine.mark_candles)
+        return [[*row[:5], "0", row[6], "0", 0, "0", "0", "0"] for row in rows]
+
+    def _premium_klines(self, call: Call) -> Any:
+        """Return the premium of the mark over the index, which are one price here."""
+        return [[row[0], *["0"] * 5, row[6], "0", 0, "0", "0", "0"] for row in self._mark_klines(call)]
+
+    def _bars(self, params: Params, rules: SymbolSettings, of: Callable[..., list[SimCandle]] | None = None) -> Any:
         interval = parameters.text(params, "interval")
         if interval not in INTERVALS:
             raise ErrorReply(400, "-1120", "Invalid interval.")
-        bars = self._engine.candles(
+        bars = (of or self._engine.candles)(
             rules.symbol,
             interval,
             start_ms=parameters.integer(params, "startTime"),

@@ -69,9 +69,9 @@ INPUTS = VenueInputs(
         f"GET {_MARKET}/merge-depth": EndpointInputs(
             (*_SYMBOL, *done("limit"), *fixed("precision", "scale0", "prices are never merged"))
         ),
-        f"GET {_MARKET}/candles": EndpointInputs(
-            (*_CANDLES, *fixed("kLineType", "MARKET", "candles of mark and index price are not kept"))
-        ),
+        f"GET {_MARKET}/candles": EndpointInputs((*_CANDLES, *done("kLineType"))),
+        f"GET {_MARKET}/history-mark-candles": EndpointInputs(_CANDLES),
+        f"GET {_MARKET}/history-index-candles": EndpointInputs(_CANDLES),
         f"GET {_MARKET}/history-candles": EndpointInputs(_CANDLES),
         f"GET {_MARKET}/fills": EndpointInputs((*_SYMBOL, *done("limit"))),
         f"GET {_MARKET}/fills-history": EndpointInputs((*_SYMBOL, *_TIMES)),
@@ -229,7 +229,6 @@ INPUTS = VenueInputs(
     not_served={
         f"POST {_ORDERS}/click-backhand": "close and place the orders one by one",
         f"GET {_MARKET}/account-long-short, /taker-buy-sell": _STATISTICS,
-        f"GET {_MARKET}/history-index-candles, /history-mark-candles": "candles of mark and index price are not kept",
         f"GET {_MARKET}/vip-fee-rate, /exchange-rate, /discount-rate, /oi-limit": "not simulated",
         "GET /api/v2/mix/position/adlRank": "positions are never deleveraged",
         f"POST {_ACCOUNT}/set-margin, /set-auto-margin": "the margin of a position can't be changed",
@@ -244,7 +243,6 @@ INPUTS = VenueInputs(
     channels={
         "books50": "books, books1, books5 and books15 are served",
         "equity, positions-history, adl-noti": "not simulated",
-        "mark-price candles, index candles": "candles of mark and index price are not kept",
         "v3/ws/public": "the market data of v2 is everybody's",
         "v3: fast-fill, liquidation, adl-notification": "not simulated",
     },

@@ -53,6 +53,8 @@ class PublicData:
             get("mix/market/merge-depth", self._depth),
             get("mix/market/candles", self._candles(_RECENT)),
             get("mix/market/history-candles", self._candles(_PAST)),
+            get("mix/market/history-mark-candles", self._candles(_PAST, of_mark=True)),
+            get("mix/market/history-index-candles", self._candles(_PAST, of_mark=True)),
             get("mix/market/fills", self._trades),
             get("mix/market/fills-history", self._past_trades, weight=10),
             get("mix/market/current-fund-rate", self._funding_rate),
@@ -124,7 +126,9 @@ class PublicData:
             "isMaxPrecision": "YES",
         }
 
-    def _candles(self, most: int) -> Callable[[Call], Any]:
+    def _candles(self, most: int, *, of_mark: bool = False) -> Callable[[Call], Any]:
+        """Return the handler of candles: of trades, or of the mark price, which is the index price too."""
+
         def answer(call: Call) -> Any:
             rules = self._rules(call.params)
             interval = INTERVALS.get(parameters.text(call.params, "granularity"))
@@ -132,7 +136,11 @@ class PublicData:
                 raise errors.bad_value("granularity")
             limit = parameters.limit(call.params, most=most)
             start, end = (parameters.integer(call.params, name) for name in ("startTime", "endTime"))
-            bars = self._engine.candles(rules.symbol, interval, start_ms=start, end_ms=end, limit=10_000)
+            kind = "" if most == _PAST else call.params.get("kLineType", "").upper()
+            if kind not in ("", "MARKET", "MARK", "INDEX"):
+                raise errors.bad_value("kLineType")
+            of = self._engine.mark_candles if of_mark or kind in ("MARK", "INDEX") else self._engine.candles
+            bars = of(rules.symbol, interval, start_ms=start, end_ms=end, limit=10_000)
             # If the window contains more rows than requested, the newest are returned.
             return [formats.candle(bar, rules) for bar in bars[-limit:]]
 

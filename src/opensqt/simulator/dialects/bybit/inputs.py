@@ -30,6 +30,7 @@ _PAGE = done("limit cursor")
 _TIMES = done("startTime endTime limit cursor")
 _SYMBOL = done("category symbol")
 _NAMED = done("orderId orderLinkId")
+_MARK_CANDLES = EndpointInputs((*_SYMBOL, *done("interval start end limit")))
 _NOTHING = EndpointInputs()
 _STATISTICS = "the outside participants have no accounts, so there is nothing to count"
 
@@ -48,6 +49,9 @@ INPUTS = VenueInputs(
         "GET /v5/market/tickers": EndpointInputs((*_SYMBOL, *no_effect("baseCoin expDate", _OF_OPTIONS))),
         "GET /v5/market/orderbook": EndpointInputs((*_SYMBOL, *done("limit"))),
         "GET /v5/market/kline": EndpointInputs((*_SYMBOL, *done("interval start end limit"))),
+        "GET /v5/market/mark-price-kline": _MARK_CANDLES,
+        "GET /v5/market/index-price-kline": _MARK_CANDLES,
+        "GET /v5/market/premium-index-price-kline": _MARK_CANDLES,
         "GET /v5/market/recent-trade": EndpointInputs(
             (*_SYMBOL, *done("limit"), *no_effect("baseCoin optionType", _OF_OPTIONS))
         ),
@@ -103,9 +107,6 @@ INPUTS = VenueInputs(
         "GET /v5/account/query-dcp-info": _NOTHING,
     },
     not_served={
-        "GET /v5/market/mark-price-kline, /index-price-kline, /premium-index-price-kline": (
-            "candles of the mark, index and premium price are not kept"
-        ),
         "GET /v5/market/account-ratio": _STATISTICS,
         "GET /v5/market/insurance, /adlAlert, /price-limit, /index-price-components": "not simulated",
         "GET /v5/market/rpi_orderbook": "the book that clients see has no hidden orders",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from opensqt.simulator.dialects import decimals
 from opensqt.simulator.dialects.base import Call, Params, Route, World
 from opensqt.simulator.dialects.bybit import formats, parameters
+from opensqt.simulator.engine.events import SimCandle
 from opensqt.simulator.settings import SymbolSettings
 
 _PERIODS = ("5min", "15min", "30min", "1h", "4h", "1d")
@@ -33,6 +35,9 @@ class PublicData:
             get("tickers", self._tickers),
             get("orderbook", self._book),
             get("kline", self._candles),
+            get("mark-price-kline", self._mark_candles),
+            get("index-price-kline", self._mark_candles),
+            get("premium-index-price-kline", self._premium_candles),
             get("recent-trade", self._trades),
             get("funding/history", self._funding_history),
             get("risk-limit", self._risk_limits),
@@ -80,14 +85,27 @@ class PublicData:
             "cts": book.time_ms,
         }
 
+    def _mark_candles(self, call: Call) -> Any:
+        """Return bars of the mark price, which is the index price too."""
+        answer = self._bars(call, self._engine.mark_candles)
+        return answer | {"list": [row[:5] for row in answer["list"]]}
+
+    def _premium_candles(self, call: Call) -> Any:
+        """Return the premium of the mark over the index, which are one price here."""
+        answer = self._bars(call, self._engine.mark_candles)
+        return answer | {"list": [[row[0], *["0"] * 4] for row in answer["list"]]}
+
     def _candles(self, call: Call) -> Any:
+        return self._bars(call, self._engine.candles)
+
+    def _bars(self, call: Call, of: Callable[..., list[SimCandle]]) -> dict[str, Any]:
         rules = self._rules(call.params)
         interval = parameters.choice(call.params, "interval", formats.INTERVALS)
         limit = parameters.limit(call.params, default=200, most=1000)
         start, end = parameters.integer(call.params, "start"), parameters.integer(call.params, "end")
         # Of a window with both ends the newest rows are returned, of one with only a start the oldest.
         most = None if start is None or end is None else 1_000_000
-        bars = self._engine.candles(rules.symbol, interval, start_ms=start, end_ms=end, limit=most or limit)
+        bars = of(rules.symbol, interval, start_ms=start, end_ms=end, limit=most or limit)
         rows = [formats.candle(bar, rules) for bar in bars[-limit:]]
         return {"symbol": rules.symbol, "category": "linear", "list": rows[::-1]}
 

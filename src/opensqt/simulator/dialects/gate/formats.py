@@ -354,3 +354,9 @@ def closed_position(closed: ClosedPosition, rules: SymbolSettings, sizes: Sizes)
         "long_price": entry if closed.long else leaving,
         "short_price": leaving if closed.long else entry,
     }
+
+
+def price_candle(bar: SimCandle) -> dict[str, Any]:
+    """Write a candle of the mark or index price, which has no volume."""
+    prices = {"o": bar.open, "h": bar.high, "l": bar.low, "c": bar.close}
+    return {"t": bar.open_time_ms // 1000, **{name: decimals.exact(price) for name, price in prices.items()}}

@@ -15,6 +15,8 @@ from opensqt.simulator.settings import SymbolSettings
 
 _ROOT = "/api/v4/futures/usdt"
 _MOST_CANDLES = 2_000
+_PRICES = ("mark_", "index_")
+"""Before a contract's name: candles of its mark price, which is the index price too."""
 INTERVALS = {name: name for name in INTERVALS_MS if name != "3m"} | {
     "10s": "10s",
     "30s": "30s",
@@ -107,7 +109,9 @@ class PublicData:
 
     def _candles(self, call: Call) -> Any:
         params = call.params
-        rules = self._contracts.requested(params)
+        named = parameters.text(params, "contract")
+        of_mark = named.startswith(_PRICES)
+        rules = self._contracts.requested({"contract": named.split("_", 1)[1] if of_mark else named})
         interval = params.get("interval", "5m")
         if interval not in INTERVALS:
             raise errors.bad_value("interval")
@@ -120,7 +124,12 @@ class PublicData:
             if (until - start) // length_ms(INTERVALS[interval]) >= _MOST_CANDLES:
                 raise errors.bad_value(f"candlestick range too broad. Maximum {_MOST_CANDLES} points are allowed")
             limit = _MOST_CANDLES
-        bars = self._engine.candles(rules.symbol, INTERVALS[interval], start_ms=start, end_ms=end, limit=limit)
+        of = self._engine.mark_candles if of_mark else self._engine.candles
+        if of_mark and INTERVALS[interval].endswith("s"):
+            raise errors.bad_value("interval")
+        bars = of(rules.symbol, INTERVALS[interval], start_ms=start, end_ms=end, limit=limit)
+        if of_mark:
+            return [formats.price_candle(bar) for bar in bars]
         sizes = self._contracts.sizes(call.headers)
         return [formats.candle(bar, rules, sizes) | {"sum": decimals.exact(bar.quote_volume)} for bar in bars]
 

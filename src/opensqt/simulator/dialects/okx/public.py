@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +52,10 @@ class PublicData:
             get("market/ticker", self._ticker),
             get("market/tickers", self._tickers),
             get("market/books", self._books, 40),
+            get("market/mark-price-candles", self._mark_candles),
+            get("market/history-mark-price-candles", self._mark_candles, 10),
+            get("market/index-candles", self._index_candles),
+            get("market/history-index-candles", self._index_candles, 10),
             get("market/candles", self._candles, 40),
             get("market/history-candles", self._candles, 20),
             get("market/trades", self._trades, 100),
@@ -213,19 +218,36 @@ class PublicData:
             }
         ]
 
+    def _mark_candles(self, call: Call) -> Any:
+        swap = self._instruments.get(call.params.get("instId", ""))
+        return self._mark_rows(call, swap)
+
+    def _index_candles(self, call: Call) -> Any:
+        """Return bars of the index, which is the mark price here."""
+        swap = self._instruments.get(f"{parameters.required(call.params, 'instId')}-SWAP")
+        return self._mark_rows(call, swap)
+
+    def _mark_rows(self, call: Call, swap: OkxInstrument) -> Any:
+        interval = BARS.get(call.params.get("bar", "1m"))
+        if interval is None or interval.endswith("s"):
+            raise errors.bad("bar")
+        bars = self._bars(call, swap.symbol, interval, self._engine.mark_candles)
+        return [[*row[:5], row[-1]] for row in (formats.candle(bar, swap) for bar in bars)]
+
     def _candles(self, call: Call) -> Any:
         swap = self._instruments.get(call.params.get("instId", ""))
         interval = BARS.get(call.params.get("bar", "1m"))
         if interval is None:
             raise errors.bad("bar")
-        return [formats.candle(bar, swap) for bar in self._bars(call, swap.symbol, interval)]
+        bars = self._bars(call, swap.symbol, interval, self._engine.candles)
+        return [formats.candle(bar, swap) for bar in bars]
 
-    def _bars(self, call: Call, symbol: str, interval: str) -> list[SimCandle]:
+    def _bars(self, call: Call, symbol: str, interval: str, of: Callable[..., list[SimCandle]]) -> list[SimCandle]:
         """Return the newest bars older than `after` and newer than `before`, newest first."""
         after, before = parameters.integer(call.params, "after"), parameters.integer(call.params, "before")
         wanted = parameters.limit(call.params, _MOST_CANDLES)
         end_ms = None if after is None else after - 1
-        bars = self._engine.candles(symbol, interval, end_ms=end_ms, limit=wanted)
+        bars = of(symbol, interval, end_ms=end_ms, limit=wanted)
         return [bar for bar in reversed(bars) if before is None or bar.open_time_ms > before]
 
     def _trades(self, call: Call) -> Any:
