@@ -93,12 +93,13 @@ class Asker:
         self._reading: set[str] = set()
         self._record_bodies(exchange, patch)
 
-    def ask(self, endpoint: str, body: Any = None, **params: Any) -> Any:
+    def ask(self, endpoint: str, body: Any = None, *, headers: dict[str, str] | None = None, **params: Any) -> Any:
         """Make a call of the account, and return the content of its reply.
 
         Args:
             endpoint: Method and path, as in `Route`; `{name}` in it is taken from *params*.
             body: An object or a list that is sent as JSON.
+            headers: Sent besides those of a signature.
             params: Sent in the query.
 
         Raises:
@@ -115,7 +116,7 @@ class Asker:
             params=Recorded({**given, **(route.arguments(filled) or {})}, reading),
             query=urlencode(given),
             body="" if body is None else orjson.dumps(body).decode(),
-            headers={},
+            headers=headers or {},
             address="",
             path=filled,
         )

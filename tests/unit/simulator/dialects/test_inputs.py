@@ -111,6 +111,19 @@ def test_a_request_over_a_websocket_is_checked_too(asker: Asker) -> None:
         asker.dialect.content(call)
 
 
+@of_venues("okx")
+def test_an_order_after_its_deadline_is_refused(asker: Asker) -> None:
+    order = {"instId": "BTC-USDT-SWAP", "tdMode": "cross", "side": "buy", "ordType": "market", "sz": "1"}
+    now = asker.engine.clock.server_ms()
+    late, early = {"expTime": str(now - 1000)}, {"expTime": str(now + 60_000)}
+    assert asker.ask("POST /api/v5/trade/order", order, headers=early)["code"] == "0"
+    with pytest.raises(RowRefused, match="51149"):
+        asker.ask("POST /api/v5/trade/order", order, headers=late)
+    with pytest.raises(ErrorReply, match="51149"):
+        asker.ask("POST /api/v5/trade/batch-orders", [order], headers=late)
+    assert len(asker.engine.orders("sim-key")) == 1
+
+
 @of_venues("bybit")
 async def test_bybit_takes_the_price_of_a_level_of_the_book(asker: Asker) -> None:
     order = {"category": "linear", "symbol": "BTCUSDT", "side": "Sell", "orderType": "Limit", "qty": "0.010"}

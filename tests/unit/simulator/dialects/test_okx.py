@@ -93,6 +93,20 @@ def test_every_refusal_of_the_engine_has_a_code_and_words(reason: RefusalReason)
     assert error.message
 
 
+@pytest.mark.parametrize(("extra", "only_changes"), [(None, False), ("{}", False), ('{"updateInterval": "0"}', True)])
+def test_a_subscription_says_whether_only_changes_are_sent(
+    instruments: Instruments, extra: str | None, only_changes: bool
+) -> None:
+    arg = {"channel": "positions", "instType": "SWAP", "extraParams": extra}
+    assert subscriptions.parse(arg, "private", instruments).only_changes is only_changes
+
+
+@pytest.mark.parametrize("extra", ["x", "[]", '{"updateInterval": "2000"}'])
+def test_an_interval_that_is_not_simulated_is_refused(instruments: Instruments, extra: str) -> None:
+    with pytest.raises(ErrorReply, match="60012"):
+        subscriptions.parse({"channel": "account", "extraParams": extra}, "private", instruments)
+
+
 def test_a_bar_of_six_hours_or_more_begins_at_hong_kongs_hours_unless_it_is_said_otherwise() -> None:
     assert set(INTERVALS_MS) <= set(BARS.values())
     assert [BARS[name] for name in ("4H", "6H", "6Hutc", "1D", "1Dutc")] == ["4h", "6h+8", "6h", "1d+8", "1d"]

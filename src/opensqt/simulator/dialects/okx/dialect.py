@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, HttpReply, Params, Route, World, message_of
+from opensqt.simulator.dialects.inputs import body_fields
 from opensqt.simulator.dialects.okx import errors, parameters, replies, socket_trading, subscriptions
 from opensqt.simulator.dialects.okx.account import AccountData
 from opensqt.simulator.dialects.okx.conditional import ConditionalTrading
@@ -30,6 +31,7 @@ _PATHS = {f"/ws/v5/{name}": name for name in ("public", "private", "business")}
 _GUESS = {"public": ["price"], "private": ["orders", "account", "positions"], "business": ["kline"]}
 _IDLE_MS = 30_000
 """A connection without any message for this long is closed."""
+_WITH_DEADLINE = ("place_order", "batch_place", "amend_order")
 _ORDER_OPERATIONS = ("place_order", "batch_place", "amend_order", "cancel_order", "batch_cancel")
 
 
@@ -83,14 +85,24 @@ class OkxDialect(Dialect):
     def check(self, call: Call) -> None:
         """Refuse a parameter that is not simulated; of an order request in a row, as the venue does."""
         try:
+            self._check_deadline(call)
             super().check(call)
         except ErrorReply as error:
-            if call.route.method != "POST" or call.route.operation not in _ORDER_OPERATIONS:
+            row = body_fields(call.body)
+            if not row or call.route.method != "POST" or call.route.operation not in _ORDER_OPERATIONS:
                 raise
             names = ("algoId", "algoClOrdId") if "algo" in call.route.path else ("ordId", "clOrdId")
-            row = parameters.body(call)
             named = {name: parameters.text(row, name) for name in (*names, "tag")}
             raise errors.RowRefused(error.code, error.message, named) from error
+
+    def _check_deadline(self, call: Call) -> None:
+        """Refuse an order that came after the time at which its client gave up on it, as the header `expTime` says."""
+        expires = call.headers.get("expTime", "")
+        if expires and call.route.operation in _WITH_DEADLINE and "algo" not in call.route.path:
+            if not expires.isdecimal():
+                raise errors.bad("expTime")
+            if int(expires) < self.engine.clock.server_ms():
+                raise errors.too_late()
 
     def refuse_input(self, name: str, value: str, reason: str) -> ErrorReply:
         """Return the error of what is not simulated."""

@@ -103,6 +103,11 @@ def unknown_instrument() -> ErrorReply:
     return of_reason(RefusalReason.UNKNOWN_SYMBOL)
 
 
+def too_late() -> ErrorReply:
+    """An order came after the time at which its client gave up on it."""
+    return ErrorReply(200, "51149", "Order timed out. Please try again later.")
+
+
 def cannot_cancel() -> ErrorReply:
     """A cancel refers to no open order."""
     return of_reason(RefusalReason.ORDER_CLOSED)

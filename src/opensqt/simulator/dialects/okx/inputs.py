@@ -199,5 +199,6 @@ INPUTS = VenueInputs(
         "price-limit, estimated-price, status, adl-warning, liquidation-orders": "not simulated",
         "liquidation-warning, account-greeks, fills, algo-advance": "not simulated",
         "option-trades, opt-summary": _OPTIONS,
+        "account, positions with updateInterval other than 0": "they are sent at changes, and every five seconds",
     },
 )

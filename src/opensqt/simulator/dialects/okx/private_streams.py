@@ -96,7 +96,7 @@ class PrivateStreams:
             return
         self._due_ms = now + _EVERY_MS
         for topic, (account, channel) in self._channels.items():
-            if channel.name in ("account", "positions"):
+            if channel.name in ("account", "positions") and not channel.only_changes:
                 self._sender.send(topic, channel, self._standing(account, channel), eventType="interval_update")
 
     def _of(self, account: str, name: str) -> list[tuple[str, Subscription]]:

@@ -53,6 +53,8 @@ class Subscription:
     """Interval of a candle."""
     every_ms: int = 0
     private: bool = False
+    only_changes: bool = False
+    """Whether it is sent when something changes, and not at intervals besides."""
     silent: bool = False
     """Whether it is of instruments that do not trade here: it is accepted, and there is nothing to send."""
 
@@ -89,7 +91,8 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Subscription:
         if typed and kind not in _TYPES:
             raise unknown
         silent = typed and kind not in ("ANY", "SWAP")
-        return Subscription(name, _PRIVATE[name], arg, symbol, private=True, silent=silent)
+        changes = _only_changes(arg)
+        return Subscription(name, _PRIVATE[name], arg, symbol, private=True, only_changes=changes, silent=silent)
     if name == "instruments":
         kind = arg.get("instType", "")
         if path != "public" or kind not in _TYPES or kind == "ANY":
@@ -106,6 +109,20 @@ def parse(arg: Any, path: str, instruments: Instruments) -> Subscription:
         raise unknown
     fine, every_ms = _MARKET[name]
     return Subscription(name, fine, arg, symbol, every_ms=every_ms)
+
+
+def _only_changes(arg: dict[str, str]) -> bool:
+    """Read `updateInterval` of the extra parameters: 0 asks for changes only, and nothing else is simulated."""
+    try:
+        extra = orjson.loads(arg.get("extraParams") or "{}")
+    except orjson.JSONDecodeError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ErrorReply(400, "60012", "Illegal request: extraParams: expected a JSON object")
+    interval = str(extra.get("updateInterval", ""))
+    if interval not in ("", "0"):
+        raise ErrorReply(400, "60012", f"Illegal request: the simulator has no updateInterval {interval[:20]}")
+    return interval == "0"
 
 
 def _unknown(arg: dict[str, str]) -> ErrorReply:
