@@ -55,10 +55,10 @@ class Client:
 
 CLIENTS = (
     Client("binance", "binance", "binance", "binance.mjs", typed=True),
-    Client("bybit-api", "bybit", "bybit-api", "bybit.mjs"),
-    Client("okx-api", "okx", "okx-api", "okx.mjs"),
-    Client("bitget-api", "bitget", "bitget-api", "bitget.mjs"),
-    Client("gateio-api", "gate", "gateio-api", "gate.mjs"),
+    Client("bybit-api", "bybit", "bybit-api", "bybit.mjs", typed=True),
+    Client("okx-api", "okx", "okx-api", "okx.mjs", typed=True),
+    Client("bitget-api", "bitget", "bitget-api", "bitget.mjs", typed=True),
+    Client("gateio-api", "gate", "gateio-api", "gate.mjs", typed=True),
     *(Client(f"ccxt {venue}", venue, "ccxt", "ccxt.mjs") for venue in ("binance", "bybit", "okx", "bitget", "gate")),
     *(
         Client(
@@ -90,6 +90,7 @@ class Uncompared:
 
     client: str
     fields: tuple[str, ...]
+    """Their names, at any depth of the answer; "*" leaves out the whole answer."""
     why: str
     call: str = ""
     """Empty: in every answer."""

@@ -104,17 +104,17 @@ await scenario.step('balance', async () => {
 
 const topic = (name, matches = () => true) => (message) => message.topic?.startsWith(name) && matches(message);
 await scenario.step('private stream', async () => {
-    await scenario.frame(messages, 'order', topic('order'), { type: 'WSEventOrderV5' });
-    await scenario.frame(messages, 'execution', topic('execution'), { type: 'WSEventExecutionV5' });
-    await scenario.frame(messages, 'position', topic('position'), { type: 'WSEventPositionV5' });
+    await scenario.frame(messages, 'order', topic('order', (one) => one.topic === 'order'), { type: 'WSAccountOrderEventV5' });
+    await scenario.frame(messages, 'execution', topic('execution'), { type: 'WSExecutionEventV5' });
+    await scenario.frame(messages, 'position', topic('position'), { type: 'WSPositionEventV5' });
     await scenario.frame(messages, 'wallet', topic('wallet'), { type: "WSPrivateTopicEventV5<'wallet', sdk.WSWalletV5[]>" });
 });
 
 await scenario.step('public stream', async () => {
     await scenario.frame(messages, 'orderbook snapshot', topic('orderbook', (one) => one.type === 'snapshot'),
-        { type: 'WSEventOrderbookV5' });
+        { type: 'WSOrderbookEventV5' });
     await scenario.frame(messages, 'orderbook delta', topic('orderbook', (one) => one.type === 'delta'));
-    await scenario.frame(messages, 'publicTrade', topic('publicTrade'), { type: 'WSEventPublicTradeV5' });
+    await scenario.frame(messages, 'publicTrade', topic('publicTrade'), { type: 'WSTradeEventV5' });
     await scenario.frame(messages, 'tickers', topic('tickers'),
         { type: "WSPublicTopicEventV5<string, 'snapshot' | 'delta', sdk.WSTickerV5>" });
     await scenario.frame(messages, 'kline', topic('kline'),

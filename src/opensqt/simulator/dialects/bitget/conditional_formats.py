@@ -75,6 +75,8 @@ def plan(found: SimConditional, rules: SymbolSettings, mode: MarginMode) -> dict
         "planStatus": STATUS[found.status],
         "marginMode": formats.MARGIN_MODE[mode],
         "reduceOnly": "YES" if found.wanted.closes_only else "NO",
+        "priceAvg": "",
+        "baseVolume": "",
         "executeOrderId": found.order_id if found.status is ConditionalStatus.TRIGGERED else "",
         "holdSide": "long" if found.wanted.side is Side.SELL else "short",
     }

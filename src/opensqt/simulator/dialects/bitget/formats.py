@@ -203,8 +203,13 @@ def _fee_detail(fill: SimFill) -> list[dict[str, str]]:
 
 def position(position: PositionView, rules: SymbolSettings, equity: Decimal) -> dict[str, Any]:
     """Write a position as the REST endpoints do: size without sign, the direction in another field."""
-    return {"symbol": position.symbol, **_position(position, rules, equity), "locked": "0", "openDelegateSize": "0"} | {
-        "marginRatio": _ratio(position.maintenance_margin, equity)
+    return {
+        "symbol": position.symbol,
+        **_position(position, rules, equity),
+        "locked": "0",
+        "openDelegateSize": "0",
+        "autoMargin": "off",
+        "marginRatio": _ratio(position.maintenance_margin, equity),
     }
 
 
@@ -269,6 +274,9 @@ def account(balance: BalanceView) -> dict[str, Any]:
         "crossedUnrealizedPL": profit,
         "isolatedUnrealizedPL": "0",
         "assetMode": "single",
+        # They are of the assets that are margin together in union mode.
+        **dict.fromkeys(("unionTotalMargin", "unionAvailable", "unionMm"), "0"),
+        "assetList": [],
     }
 
 
@@ -326,6 +334,7 @@ def day(day: DayStatistics, rules: SymbolSettings) -> dict[str, Any]:
         "change24h": ratio,
         "baseVolume": decimals.quantity(day.volume, rules),
         "quoteVolume": decimals.exact(day.quote_volume),
+        "usdtVolume": decimals.exact(day.quote_volume),
         "openUtc": decimals.price(day.open, rules),
         "changeUtc24h": ratio,
     }
@@ -366,6 +375,7 @@ def contract(rules: SymbolSettings, settings: SimulatorSettings, status: str) ->
         "fundInterval": str(settings.funding_interval_h),
         "minLever": "1",
         "maxLever": str(rules.max_leverage),
+        "isRwa": "NO",
         "posLimit": "0.05",
         "maintainTime": "",
         "maxMarketOrderQty": decimals.exact(rules.largest_market_order),

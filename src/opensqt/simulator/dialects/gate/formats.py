@@ -306,6 +306,8 @@ def ticker(rules: SymbolSettings, day: DayStatistics, mark: SimMark, best: tuple
         "funding_rate_indicative": decimals.exact(mark.funding_rate),
         "highest_bid": best[0],
         "lowest_ask": best[1],
+        "basis_rate": "0",
+        "basis_value": "0",
     }
 
 

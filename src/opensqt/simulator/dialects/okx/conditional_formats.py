@@ -77,6 +77,7 @@ def algo(
         "actualPx": divided(order.average_price) if order is not None and order.filled_quantity else "",
         "actualSz": swap.contracts(order.filled_quantity) if order is not None else "0",
         "amendPxOnTriggerType": "0",
+        "attachAlgoClOrdId": "",
         "attachAlgoOrds": [],
         "linkedOrd": {"ordId": found.parent_id},
         "failCode": _FAILURES.get(found.reason, "51000" if found.reason else "0"),

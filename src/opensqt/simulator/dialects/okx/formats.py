@@ -116,6 +116,7 @@ def order(order: SimOrder, swap: OkxInstrument, leverage: int, last: SimFill | N
         "stpMode": "cancel_maker",
         "isTpLimit": "false",
         "quickMgnType": "",
+        "attachAlgoClOrdId": "",
         "attachAlgoOrds": attached(order.order_id, orjson.loads(order.details.get("attachAlgoOrds", "[]"))),
         "algoClOrdId": order.details.get("algoClOrdId", ""),
         "algoId": order.conditional_id,
