@@ -190,7 +190,8 @@ async def test_sighup_takes_the_file_and_names_what_needs_a_restart(tmp_path: Pa
         assert status["control"]["needs_restart"] == ["trading.price_interval"]
         assert status["interval"] == "20"
         assert "breaker" in (await one.json("reset"))["resets"]
-        assert (await one.json("reset", "--breaker"))["applied"] is False
+        preview = await one.json("reset", "--breaker")
+        assert (preview["reset"], preview["applied"]) == ("breaker", False)
         assert (await one.json("reset", "breaker", "--yes"))["applied"] is True
         assert "no such reset" in (await one.run("reset", "nothing", "--yes"))[2]
         one.file.write_text("trading: {buy_window_size: none}\n")

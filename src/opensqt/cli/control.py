@@ -82,7 +82,9 @@ def add_set(parser: argparse.ArgumentParser) -> None:
 def add_reset(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `reset`."""
     _explain(parser, "Resets what has stopped and does not start again by itself.", _RESET)
-    parser.add_argument("name", nargs="?", default="", metavar="NAME", help="what to reset")
+    parser.set_defaults(name="")
+    # A default of its own would replace what an option before it has set.
+    parser.add_argument("name", nargs="?", default=argparse.SUPPRESS, metavar="NAME", help="what to reset")
     for name in ("breaker", "take-venue"):
         parser.add_argument(f"--{name}", dest="name", action="store_const", const=name, help=f"the same as {name}")
     shared.add_symbol(parser)
