@@ -26,6 +26,8 @@ FEE_RATE = Decimal("0.0002")
 """The simulator's maker fee, for venues whose rules do not contain it."""
 _START_S = 180.0
 """Seconds until a part counts as hung; one that dies is noticed at once."""
+_BEFORE_MS = 365 * 86_400_000
+"""How long ago a generated market begins that is faster than the clock."""
 _SILENT_S = 5.0
 """Seconds of a usual start; what takes longer is reported with its reason."""
 _KEYS = {"API_KEY": "sim-key", "API_SECRET": "sim-secret", "PASSPHRASE": "sim-pass"}
@@ -160,6 +162,9 @@ class DemoProcesses:
         arguments += ["--symbol", f"{settings.symbol}{price}"]
         if settings.rules is not None:
             arguments += ["--rules", str(settings.rules)]
+        if not settings.replay and settings.speed > 1:
+            # A market that is faster than the clock has times of the future, which a market maker does not take.
+            arguments += ["--start-ms", str(int(time.time() * 1000) - _BEFORE_MS)]
         if settings.replay:
             # Held until a client subscribes: a recording may be as short as the start of four processes.
             arguments += ["--clock", "held"]

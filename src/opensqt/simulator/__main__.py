@@ -127,6 +127,9 @@ def _parser() -> argparse.ArgumentParser:
         help="market time between two moves of a generated symbol (default: 70, and 5000 beside a recording)",
     )
     parser.add_argument(
+        "--start-ms", help="market time of a generated market at the start, UTC epoch milliseconds (default: now)"
+    )
+    parser.add_argument(
         "--clock", default=default.clock, help="live, held (POST /_sim/clock starts it) or manual (it steps it)"
     )
     parser.add_argument("--unsupported", action="store_true", help="print what of the venue is not simulated, and end")
