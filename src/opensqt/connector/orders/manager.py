@@ -65,6 +65,9 @@ HIDDEN_NS = 10_000_000_000
 MAX_UNRESOLVED_OF_CLIENT, MAX_UNRESOLVED = 100, 500
 """So many orders of one client, and of all, may be of unknown outcome before new ones are refused: each is asked for
 until it is proven, and a venue that answers nothing proves nothing."""
+MAX_ON_THEIR_WAY_OF_CLIENT, MAX_ON_THEIR_WAY = 1_000, 2_000
+"""So many may be on their way, those of unknown outcome included: of a burst to a dead venue none is known to be one
+until the first request has timed out."""
 _UNRESOLVED_RETRY_S = 5.0
 
 
@@ -110,6 +113,7 @@ class OrderManager:
         self.own = OrderOwnership(exchange, journal.owners, tasks)
         self._order_denial = exchange.order_denial if isinstance(exchange, _ChecksOrders) else None
         self._unresolved_of: Counter[str] = Counter()
+        self._on_their_way_of: Counter[str] = Counter()
         self.resolution_seconds = Distribution(SECONDS)
         self.intents: dict[str, Intent] = {}
         """What is being placed or resolved, by client order id."""
@@ -282,22 +286,34 @@ class OrderManager:
         intent = Intent(request, client, asyncio.get_running_loop().create_future(), barred=barred)
         self.intents[request.client_order_id] = intent
         if barred is None:
+            self._on_their_way_of[client] += 1
             self.own.admit(client, request)
         return intent
+
+    def _forget(self, intent: Intent) -> None:
+        known = self.intents.pop(intent.request.client_order_id, None)
+        if known is not None and known.barred is None:
+            self._on_their_way_of[known.client] -= 1
+            if not self._on_their_way_of[known.client]:
+                del self._on_their_way_of[known.client]
 
     def _own_refusal(self, request: OrderRequest, client: str, *, sent: int) -> ExchangeError | None:
         """Return why an order can't be sent now, as far as it is known without the venue."""
         if self._order_denial is not None and (denial := self._order_denial(request)) is not None:
             return denial
-        if not self._unresolved_of:
-            return None
-        for who, count, most in (
-            (f"of client {client}", self._unresolved_of[client], MAX_UNRESOLVED_OF_CLIENT),
-            ("of this account", self._unresolved_of.total(), MAX_UNRESOLVED),
+        for counts, sending, limits, state in (
+            (self._unresolved_of, sent, (MAX_UNRESOLVED_OF_CLIENT, MAX_UNRESOLVED), "of unknown outcome"),
+            # These have those of the same request in them already.
+            (self._on_their_way_of, 0, (MAX_ON_THEIR_WAY_OF_CLIENT, MAX_ON_THEIR_WAY), "on their way"),
         ):
-            if count + sent >= most:
-                text = f"{count} orders {who} are of unknown outcome; new ones are sent when the exchange has answered"
-                return RateLimited(text, symbol=request.symbol, retry_after_s=_UNRESOLVED_RETRY_S)
+            if not counts:
+                continue
+            for who, count, most in zip(
+                (f"of client {client}", "of this account"), (counts[client], counts.total()), limits, strict=True
+            ):
+                if count + sending >= most:
+                    text = f"{count} orders {who} are {state}; new ones are sent when the exchange has answered"
+                    return RateLimited(text, symbol=request.symbol, retry_after_s=_UNRESOLVED_RETRY_S)
         return None
 
     async def _answer_barred(self, intents: list[Intent]) -> None:
@@ -523,7 +539,7 @@ class OrderManager:
         # The caller need not wait for the disk; until the write is done, this intent answers for the journal.
         intent.outcome.set_result(outcome)
         if await self._write(intent, state, intent.result(), deferrable=True):
-            self.intents.pop(intent.request.client_order_id, None)
+            self._forget(intent)
 
     async def _write(
         self, intent: Intent, state: State, outcome: Outcome | pb.OrderResult | None, *, deferrable: bool = False
@@ -537,7 +553,7 @@ class OrderManager:
 
     def _finish(self, intent: Intent, outcome: Outcome) -> None:
         """Answer and forget: the journal holds the truth already, or nothing was sent."""
-        self.intents.pop(intent.request.client_order_id, None)
+        self._forget(intent)
         intent.outcome.set_result(outcome)
 
     async def _ask_by_venue_id(self, ref: OrderRef) -> Order | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -555,6 +556,53 @@ async def test_orders_of_unknown_outcome_are_bounded_for_each_client_and_new_one
     await eventually(lambda: not manager.unresolved)
     with on_behalf_of("maker"):
         assert (await manager.place(asked("c"), wait_s=5)).status is OrderStatus.OPEN
+
+
+class SilentVenue(Venue):
+    """Takes orders in and answers none until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = asyncio.Event()
+
+    async def place_order(self, request: OrderRequest) -> Order:
+        self.sent.append(request.client_order_id)
+        await self.answers.wait()
+        return await super().place_order(request)
+
+    async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
+        return list(await asyncio.gather(*(self.place_order(request) for request in requests)))
+
+
+async def test_orders_on_their_way_are_bounded_before_any_of_them_is_known_to_be_unanswered(
+    journal: Journal, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """3,000 orders of one client were on their way to a dead venue at once, before the first was of unknown outcome."""
+    monkeypatch.setattr("opensqt.connector.orders.manager.MAX_ON_THEIR_WAY_OF_CLIENT", 2)
+    monkeypatch.setattr("opensqt.connector.orders.manager.MAX_ON_THEIR_WAY", 3)
+
+    async def none(_exchange: Exchange, _request: OrderRequest, _sent_ns: int) -> Order | None:
+        return None
+
+    venue = SilentVenue()
+    manager = OrderManager(venue, journal, tasks, none)
+    with on_behalf_of("maker"):
+        outcomes = await manager.place_batch([asked(name) for name in "abc"], wait_s=0.01)
+        assert [type(one) for one in outcomes] == [OutcomeUnknown, OutcomeUnknown, RateLimited]
+        with pytest.raises(RateLimited, match="2 orders of client maker") as refused:
+            await manager.place(asked("d"), wait_s=5)
+        assert refused.value.retry_after_s == 5
+    with on_behalf_of("other"):
+        with pytest.raises(OutcomeUnknown):
+            await manager.place(asked("e"), wait_s=0.01)
+        with pytest.raises(RateLimited, match="3 orders of this account"):
+            await manager.place(asked("f"), wait_s=5)
+    assert await journal.find("c") is None
+    venue.answers.set()
+    await eventually(lambda: not manager.intents)
+    with on_behalf_of("maker"):
+        outcomes = await manager.place_batch([asked(name) for name in "cd"], wait_s=5)
+    assert [type(one) for one in outcomes] == [Order, Order]
 
 
 async def test_an_order_that_our_own_rules_refuse_is_not_journaled_and_keeps_no_id(
