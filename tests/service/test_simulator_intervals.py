@@ -107,7 +107,9 @@ async def test_every_interval_has_candles_by_rest_and_in_the_stream(venue: str) 
             await socket.send_json(message)
         for name in asked.intervals:
             async with session.get(asked.rest.format(name)) as response:
+                assert response.status == 200, name
                 rows = asked.rows(await response.json())
+            assert isinstance(rows, list), name
             assert rows, name
         missing = set(asked.intervals)
         async with asyncio.timeout(100):
