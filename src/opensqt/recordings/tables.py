@@ -143,7 +143,7 @@ def _arrow_rows(arrow: Any, parquet: Any, path: Path, start: bytes, columns: tup
     number = 0
     try:
         for batch in _batches(arrow, parquet, path, start):
-            batch.validate(full=True)  # a damaged offset is an error, not the end of the process
+            batch.validate(full=True)  # so that a damaged file is an error here
             for values in zip(*(_values(arrow, column) for column in batch.columns), strict=True):
                 number += 1
                 yield Cells(path, f"row {number}", names, values)
