@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from opensqt.cli.alert import send_tests
 from opensqt.config.alerts import AlertsSettings
-from opensqt.config.market_maker import load_settings
+from opensqt.config.market_maker import MarketMakerSettings, load_settings
+from opensqt.market_maker.alerts.delivery import Delivery
 from opensqt.market_maker.alerts.message import Alert, AlertKind, AlertLevel
 from opensqt.market_maker.alerts.service import Alerts, alerting
 from opensqt.market_maker.alerts.target import Target
@@ -140,6 +142,19 @@ async def test_the_command_sends_one_to_each_target_and_says_which_failed(tmp_pa
         )
         assert (code, [row["delivered"] for row in json.loads(out)["targets"]]) == (0, [True, True])
     assert len(hook.messages) == 3
+
+
+async def test_the_test_alert_names_the_symbols_that_are_traded() -> None:
+    """A person with several market makers sees whose alerts reach the target."""
+    async with webhook() as hook:
+        made = MarketMakerSettings.model_validate(
+            {
+                "trading": {"symbols": [{"symbol": "BTCUSDT"}, {"symbol": "SOLUSDT"}]},
+                "alerts": {"targets": {"hook": hook.url}},
+            }
+        )
+        assert await send_tests(made, Delivery(made.alerts)) == [""]
+    assert hook.titles == ["BTCUSDT, SOLUSDT: a test of the alerts"]
 
 
 async def test_no_target_is_an_error_that_names_the_key(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ async def send_tests(settings: MarketMakerSettings, delivery: Delivery) -> list[
         key="test",
         kind=AlertKind.NOTE,
         level=AlertLevel.CRITICAL,
-        title=f"{settings.trading.symbol}: a test of the alerts",
+        title=f"{', '.join(settings.symbols)}: a test of the alerts",
         body=f"Sent by `opensqt alert test` on {socket.gethostname()}.\nWhat to do: nothing.",
     )
     return list(await asyncio.gather(*(target.send(alert) for target in delivery.targets)))
