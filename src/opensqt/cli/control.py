@@ -59,7 +59,8 @@ examples:
   opensqt reset --config configs/config.yaml NAME --yes
   opensqt reset --config configs/config.yaml --symbol ETHUSDT NAME    one of several symbols
 
-Exit code 0: done, or only the preview was asked for; 2: there is no such reset; 4: no market maker runs there.
+Exit code 0: done, or only the preview was asked for; 2: there is no such reset, or it can't be done; 4: no market maker
+runs there.
 """
 
 

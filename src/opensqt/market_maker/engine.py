@@ -144,6 +144,7 @@ class GridEngine:
         self.mismatch = reconcile.PositionCheck()
         self.takeover = ""
         """What the last `TakeVenue` changed, or would have changed, in lines for a person."""
+        self.takeover_possible = True
         self._venue = Decimal(0), Decimal(0)
         """The position at the venue and its entry price, as of the last comparison."""
         self._reconciling = False
@@ -529,11 +530,12 @@ class GridEngine:
         """Make the levels explain the venue's position, or say what that would change."""
         grid = self.state.grid
         if grid is None or not self.halt_reason:
+            self.takeover_possible = True
             self.takeover = "nothing to take over: no difference between venue and levels is confirmed"
             return
         venue, entry_price = self._venue
         found = take_venue(grid, self.state.slots, venue, entry_price, self.settings.grid, self.rules)
-        self.takeover = found.preview
+        self.takeover, self.takeover_possible = found.preview, found.possible
         if found.slots and not preview:
             self._take(found.slots, entry_price)
 

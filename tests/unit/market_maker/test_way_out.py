@@ -96,6 +96,7 @@ def test_the_reset_of_a_running_grid_shows_the_levels_and_takes_the_position_ove
     reset = take_venue_reset(bench.engine)
     assert any(line.startswith("drop level 0") for line in reset.preview()["levels"])
     assert bench.engine.halt_reason
+    assert reset.refusal() == ""
     reset.apply(bench.now)
     assert bench.engine.state.position == bench.venue.position
     assert bench.engine.halt_reason == ""
@@ -121,6 +122,9 @@ def test_a_position_that_the_grid_can_not_hold_says_what_to_do() -> None:
     bench.tell(TakeVenue(preview=False))
     assert "close it with `opensqt cancel-all --flatten`" in bench.engine.takeover
     assert bench.engine.state.position == Decimal("0.060")
+    reset = take_venue_reset(bench.engine)
+    reset.preview()
+    assert reset.refusal() == bench.engine.takeover
 
 
 def test_nothing_is_taken_over_before_a_difference_is_confirmed() -> None:

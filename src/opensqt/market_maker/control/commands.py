@@ -187,6 +187,8 @@ class ControlCommands:
             raise ConfigError(f"reset {name}: no such reset; expected one of: {known}")
         result = {"reset": name, "preview": dict(resets[name].preview()), "applied": False}
         if apply:
+            if refusal := resets[name].refusal():
+                raise ConfigError(refusal)
             result["applied"] = await self._hand_over(ResetRequested(name))
         return result
 

@@ -33,6 +33,8 @@ class Reset:
     """Returns what it would do, as JSON: numbers as text, lists of sentences."""
     apply: Callable[[float], None]
     """Does it; called by the engine with monotonic seconds."""
+    refusal: Callable[[], str] = lambda: ""
+    """Returns why it can't be done, as of the last preview; empty when it can."""
 
 
 @dataclass(slots=True)

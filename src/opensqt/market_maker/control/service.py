@@ -73,6 +73,7 @@ def take_venue_reset(engine: GridEngine) -> Reset:
         summary="drops or lays levels until they explain the position at the exchange; the history stays",
         preview=preview,
         apply=lambda now: engine.handle(TakeVenue(preview=False), now),
+        refusal=lambda: "" if engine.takeover_possible else engine.takeover,
     )
 
 

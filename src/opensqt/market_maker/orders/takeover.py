@@ -28,6 +28,8 @@ class Takeover:
     """The levels that change, as they are after it; none when nothing can be taken over."""
     preview: str
     """The change in lines for a person; without a change, why there is none."""
+    possible: bool = True
+    """False where the levels can't explain what the venue holds."""
 
 
 def take_venue(
@@ -62,12 +64,13 @@ def take_venue(
     if left:
         if not any(side.sign * left > 0 for side in settings.mode.opens):
             text = f"can't be taken over: the venue holds {venue} {coin}, which a {settings.mode.value} grid can't hold"
-            return Takeover(slots=(), preview=f"{text}; close it with `opensqt cancel-all --flatten`, then try again")
+            text += "; close it with `opensqt cancel-all --flatten`, then try again"
+            return Takeover(slots=(), preview=text, possible=False)
         kept = {**slots, **{slot.level: slot for slot in dropped}}
         found = assign_to_levels(grid, kept, left, entry_price, settings, rules)
         if found is None:
             text = f"can't be taken over: {left} {coin} need more levels than the grid has"
-            return Takeover(slots=(), preview=f"{text}; close a part by hand, then try again")
+            return Takeover(slots=(), preview=f"{text}; close a part by hand, then try again", possible=False)
         laid = found
     lines = [f"the venue holds {venue} {coin}, the levels explain {explained}"]
     lines += [f"drop {_row(grid, slots[slot.level], slot.quantity - slots[slot.level].quantity)}" for slot in dropped]
