@@ -20,6 +20,7 @@ import pytest
 
 from opensqt.market_maker.orders.events import PauseChanged, PauseMode
 from opensqt.model.errors import ConfigError
+from opensqt.model.order import Side
 from tests.service.grid_rig import FEE, SYMBOL, TRADING, Chain, chain, running, simulator
 from tests.support import Process, eventually, start
 from tests.support.blocking import in_thread
@@ -177,6 +178,20 @@ async def test_limits_and_triggers_change_while_it_runs(tmp_path: Path) -> None:
         await eventually(lambda: len(one.live("BUY")) >= 8)
         maker.send(signal.SIGTERM)
         assert await maker.wait() == 0, maker.output
+
+
+async def test_a_reset_that_can_not_be_done_ends_with_2_and_says_why(tmp_path: Path) -> None:
+    """F48: a long grid can't take a short position over; a script must not take that for done."""
+    async with rig(tmp_path) as one, one.maker() as maker:
+        await maker.ready()
+        one.made.place(Side.SELL, quantity="0.5")
+
+        async def halted() -> bool:
+            return bool((await one.json("status"))["halted"])
+
+        await eventually(halted)
+        code, _, error = await one.run("reset", "--take-venue", "--yes")
+        assert (code, "can't be taken over" in error) == (2, True), error
 
 
 async def test_sighup_takes_the_file_and_names_what_needs_a_restart(tmp_path: Path) -> None:
