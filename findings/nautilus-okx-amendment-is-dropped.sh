@@ -2,7 +2,7 @@
 # What: nautilus_trader 1.221.0, the WebSocket client of OKX on which its execution client stands, loopback. It places a limit order at
 #   90,000, amends it to 90,100, amends it to a price that is refused, and cancels it. A server acknowledges what it takes and sends the
 #   order on the channel `orders` after it, as OKX documents it: live; live with the new price and amendResult 0; canceled.
-# Guess, written down before the run: four reports reach the callback, one for each request. The second has the price 90,100, and the
+# Guess (put into words after a first try of it): four reports reach the callback, one for each request. The second has the price 90,100, and the
 #   execution client makes the strategy's OrderUpdated of it.
 # Seen: three: ACCEPTED at 90,000, the refusal, CANCELED at 90,100. Nothing comes of the amendment that was taken, neither of its
 #   acknowledgement nor of its frame, and no error either.
