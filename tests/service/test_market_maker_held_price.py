@@ -49,7 +49,6 @@ def all_offered(ledger: Ledger, maker: MarketMaker, least: int) -> bool:
 def leave(sim: Simulator, side: Side) -> None:
     """Have book and trades leave the mark price by two percent, for good."""
     sim.market.flash_move(SYMBOL, side, Decimal("0.02"), FOR_GOOD_MS)
-    sim.market.pause(SYMBOL)
 
 
 @pytest.mark.parametrize(("mode", "side"), [("long", Side.SELL), ("short", Side.BUY)])

@@ -18,7 +18,7 @@ _STREAMS: Sequence[str] = ("any", "private", "market", "orders", "price", "posit
 _ORDERS = ("place_order", "batch_place")
 _CHANGES = (*_ORDERS, "cancel_order", "batch_cancel", "cancel_all")
 _QUERIES = ("get_order", "open_orders", "account", "positions", "fills", "time", "listen_key", "market_data")
-assert {*_CHANGES, *_QUERIES, "any", "amend_order", "settings", "countdown"} == set(get_args(Operation))
+assert {*_CHANGES, *_QUERIES, "any", "amend_order", "settings", "countdown", "login"} == set(get_args(Operation))
 assert set(_STREAMS) < set(get_args(FaultChannel))
 
 

@@ -104,7 +104,8 @@ INPUTS = VenueInputs(
             (
                 *_SYMBOL,
                 *done("marginCoin leverage"),
-                *absent("longLeverage shortLeverage holdSide", "both sides of a symbol have one leverage"),
+                *absent("longLeverage shortLeverage", "both sides of a symbol have one leverage"),
+                *no_effect("holdSide", "both sides of a symbol have one leverage, which either side sets"),
             )
         ),
         f"POST {_ACCOUNT}/set-margin-mode": EndpointInputs((*_SYMBOL, *done("marginCoin marginMode"))),
