@@ -73,11 +73,11 @@ class CircuitBreaker:
                 self._trip(f"orders take {middle:.0f} ms (latency_ms {limit:g})", now_ms)
 
     def on_outcome(self, refused: bool, now_ms: int) -> None:
-        """Take in whether the venue refused an order for good."""
+        """Take in whether the venue refused an order for good. One that it took never opens the breaker."""
         self._outcomes.append((now_ms, refused))
         _forget(self._outcomes, now_ms - int(self._settings.window_s * 1000))
         limit = self._settings.reject_rate
-        if limit and len(self._outcomes) >= self._settings.least_orders:
+        if limit and refused and len(self._outcomes) >= self._settings.least_orders:
             count = sum(1 for _, bad in self._outcomes if bad)
             if count > limit * len(self._outcomes):
                 self._trip(f"{count} of {len(self._outcomes)} orders refused (reject_rate {limit})", now_ms)

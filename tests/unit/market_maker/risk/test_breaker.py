@@ -63,11 +63,22 @@ def test_slow_orders_open_it_and_one_slow_order_does_not() -> None:
 
 def test_many_refusals_open_it_and_few_orders_say_nothing() -> None:
     breaker = CircuitBreaker(SETTINGS)
-    for _ in range(3):
+    breaker.on_outcome(False, 0)
+    for _ in range(2):
         breaker.on_outcome(True, 0)
     assert not breaker.is_open
-    breaker.on_outcome(False, 1000)
+    breaker.on_outcome(True, 1000)
     assert breaker.reason == "3 of 4 orders refused (reject_rate 0.5)"
+
+
+def test_an_order_that_is_taken_never_opens_it() -> None:
+    """F47: the first orders after refusals that had ended made the count full, and stopped entries for 15 minutes."""
+    breaker = CircuitBreaker(SETTINGS)
+    for _ in range(3):
+        breaker.on_outcome(True, 0)
+    for _ in range(9):
+        breaker.on_outcome(False, 1000)
+    assert not breaker.is_open
 
 
 def test_refusals_of_a_while_ago_are_forgotten() -> None:
