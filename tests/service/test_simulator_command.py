@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import signal
 import socket
@@ -20,6 +19,7 @@ from opensqt.simulator.__main__ import main
 from opensqt.simulator.dialects import DIALECTS
 from tests.support import Process, eventually, start
 from tests.support.command import refusal
+from tests.support.ports import free_ports
 
 MODULE = "opensqt.simulator"
 VENUES = sorted(DIALECTS)
@@ -36,19 +36,6 @@ async def ask(process: Process, path: str, method: str = "GET", body: Any = None
         session.request(method, f"http://{process.address}{path}", json=body) as response,
     ):
         return await response.json()
-
-
-def free_ports(count: int) -> int:
-    """Answer the first of some consecutive ports, below those that the system hands out, that nobody listens on."""
-    for first in range(10_000 + os.getpid() % 1_000 * 20, 32_000, count):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")
 
 
 async def failure(*arguments: str) -> tuple[int, str]:

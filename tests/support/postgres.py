@@ -6,13 +6,14 @@ import getpass
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.ports import free_ports
 
 PROGRAMS = ("initdb", "pg_ctl")
 
@@ -45,7 +46,7 @@ class Cluster:
             os.chown(folder, user.pw_uid, user.pw_gid)
         try:
             _run(user, "initdb", "-D", f"{folder}/data", "-U", "opensqt", "--auth=trust", "--no-sync")
-            made = cls(folder, _free_port(), user)
+            made = cls(folder, free_ports(), user)
             made.start()
             try:
                 yield made
@@ -101,10 +102,3 @@ def _user() -> pwd.struct_passwd | None:
         except KeyError:
             continue
     return None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from tests.chaos.campaign.recording import Recorded
 from tests.chaos.marathon.run import refusal
 from tests.chaos.marathon.script import Rhythm, script
 from tests.service.grid_rig import FEE, SYMBOL, Ledger, plain, simulator, store_fills
+from tests.support.ports import free_ports
 from tests.support.wait import WITHIN_S
 
 NEVER_S = 1e9
@@ -97,7 +97,7 @@ class Campaign:
         self.outcome = Outcome(recovery_s={"maker": [], "connector": []})
         self._draw = random.Random(settings.seed)
         self._anchor: str | None = None
-        port = _free_port()
+        port = free_ports()
         self.trading = {
             "symbol": SYMBOL,
             "price_interval": "5",
@@ -292,10 +292,3 @@ async def campaign(settings: Settings, folder: Path, watch: Callable[[Campaign],
 
 def _utc(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
