@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from opensqt.market_maker.orders.events import PositionUpdate
 from opensqt.market_maker.orders.rules_refresh import RulesRefresh
 from opensqt.market_maker.orders.slots import Slot
@@ -164,6 +166,24 @@ def test_rules_are_read_again_after_a_refusal_and_the_grid_goes_on_with_them() -
     assert grid.engine.rules.min_notional == 50
     assert grid.buys == {}
     assert "order_quantity: 30 buys 0 BTC" in report.problems(grid.engine.risk)[0]
+
+
+@pytest.mark.parametrize("change", [{"untradable_reason": "SETTLING"}, {"min_notional": Decimal(50)}])
+def test_what_keeps_entries_away_ends_when_the_rules_are_as_before(change: dict[str, object]) -> None:
+    """F44: without entries no refusal had the rules read, and a symbol that traded again stayed without any."""
+    grid = bench().start()
+    wanted = grid.buys
+    grid.venue.rules = replace(RULES, **change)  # type: ignore[arg-type]
+    grid.venue.refuse = OrderRejected
+    grid.move(1010)
+    for _ in range(90):
+        grid.wait(1)
+    assert grid.buys == {}
+    grid.venue.rules, grid.venue.refuse = RULES, None
+    grid.move(1000)
+    for _ in range(90):
+        grid.wait(1)
+    assert grid.buys == wanted
 
 
 def test_permanent_refusals_read_the_rules_at_most_once_a_minute() -> None:
