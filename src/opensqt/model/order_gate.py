@@ -1,15 +1,15 @@
 """The gate that orders pass as they are sent: closed while trading is halted, also for orders that are queued.
 
-The connector sets the gate for each call. An adapter checks it while a request that places or amends orders waits, and
-right before its first byte is written; after that its orders are in flight and the gate does not apply to them.
+The connector sets the gate for each placing. An adapter checks it right before it sends a request that places orders;
+after that the orders of the request are in flight and the gate does not apply to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from opensqt.model.errors import ExchangeError
 from opensqt.model.scoped import Scoped
@@ -26,35 +26,14 @@ class OrderGate(Protocol):
         """Call *closed* each time that the gate closes for a symbol, while the block runs."""
         ...
 
-    def note_sent(self, ids: Collection[str]) -> None:
-        """Take in that these orders, or amendments, begin to be sent."""
-        ...
-
-    def note_returned(self, ids: Collection[str]) -> None:
-        """Take in that the venue is proven to have done nothing with what was sent; it may be sent once more."""
-        ...
-
-
-@runtime_checkable
-class PassesOrderGate(Protocol):
-    """An exchange that lets everything pass the gate as it begins to be sent: what did not pass was never sent."""
-
-    passes_order_gate: bool
-
 
 class Departure:
-    """One request that places or amends orders, until it is sent."""
+    """One request that places orders, until it is sent."""
 
-    def __init__(self, gate: OrderGate, symbols: Iterable[str], ids: Iterable[str]) -> None:
+    def __init__(self, gate: OrderGate, symbols: Iterable[str]) -> None:
         self._gate = gate
         self._symbols = frozenset(symbols)
-        self._ids = tuple(ids)
         self._left = False
-
-    @property
-    def left(self) -> bool:
-        """Whether the request has begun to be sent."""
-        return self._left
 
     @property
     def refusal(self) -> ExchangeError | None:
@@ -64,7 +43,7 @@ class Departure:
         return next((reason for one in self._symbols if (reason := self._gate.refusal(one)) is not None), None)
 
     def leave(self) -> None:
-        """Mark the request as one that begins to be sent.
+        """Mark the request as sent.
 
         Raises:
             ExchangeError: The gate is closed; nothing was sent.
@@ -72,12 +51,6 @@ class Departure:
         if (refusal := self.refusal) is not None:
             raise refusal
         self._left = True
-        self._gate.note_sent(self._ids)
-
-    def take_back(self) -> None:
-        """Mark the request as one that is proven to have done nothing: before it is sent again it passes the gate."""
-        self._left = False
-        self._gate.note_returned(self._ids)
 
     def watch(self, closed: Callable[[], None]) -> AbstractContextManager[None]:
         """Call *closed* each time that the gate closes, while the block runs."""
@@ -94,15 +67,10 @@ def through(gate: OrderGate) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def departing(symbols: Iterable[str], ids: Iterable[str] = ()) -> Iterator[None]:
-    """Let the first request in the block that is no query pass the gate.
-
-    Args:
-        symbols: Of the orders that it places or amends.
-        ids: The client order ids of what it places, or the id of the amendment.
-    """
+def departing(symbols: Iterable[str]) -> Iterator[None]:
+    """Mark the first request in the block as one that places orders of *symbols* and must pass the gate."""
     gate = _gate.get()
-    token = _departure.set(None if gate is None else Departure(gate, symbols, ids))
+    token = _departure.set(None if gate is None else Departure(gate, symbols))
     try:
         yield
     finally:
@@ -110,5 +78,5 @@ def departing(symbols: Iterable[str], ids: Iterable[str] = ()) -> Iterator[None]
 
 
 def departure() -> Departure | None:
-    """Return the departure of the current request, None where there is no gate. It does not concern queries."""
+    """Return the departure of the current request, None where there is no gate."""
     return _departure.get()

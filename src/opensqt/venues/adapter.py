@@ -168,9 +168,6 @@ class VenueAdapter:
         with in_lane(Lane.ORDER):
             return await self.order_entry.place(request)
 
-    passes_order_gate = True
-    """Each order and amendment passes the order gate as it begins to be sent, so those that did not are known."""
-
     def order_denial(self, request: OrderRequest) -> ExchangeError | None:
         """Return the local rule that an order breaks, or None; an id that was used before is left to the placing."""
         denial = self.order_entry.denial(request)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from opensqt.connector.orders.amend_journal import AmendJournal, AmendRecord
 from opensqt.connector.orders.amend_resolve import AmendResolver
-from opensqt.connector.orders.call_gate import CallGate, OrderCall
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import BY_ANOTHER, Outcome, done_within
 from opensqt.connector.orders.journal import Journal, JournalError, State
-from opensqt.connector.orders.manager import PLACING, WITHDRAWING_S, OrderManager
+from opensqt.connector.orders.manager import PLACING, OrderManager
 from opensqt.connector.tasks import Tasks
 from opensqt.model.client_context import INTERNAL, current_client, on_behalf_of
 from opensqt.model.errors import (
@@ -32,7 +31,7 @@ from opensqt.model.errors import (
 )
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import AmendRequest, Order, OrderRef, OrderRequest, OrderStatus
-from opensqt.model.order_gate import PassesOrderGate, through
+from opensqt.model.order_gate import through
 from opensqt.telemetry import logging, tracing
 
 _log = logging.get_logger("connector.amendments")
@@ -63,12 +62,6 @@ class PendingAmendment:
     client: str
     outcome: asyncio.Future[Outcome]
     status: OrderStatus = OrderStatus.PENDING
-    call: OrderCall = field(default_factory=OrderCall)
-    """The call that asks for it first; one that an earlier run left has none that is answered."""
-    unanswered: bool = False
-    """A call that asked for it ended without its outcome."""
-    awaits_answer: bool = False
-    """It is journaled to be sent, and neither the exchange nor the end of its call has answered for it."""
     needless: Order | None = None
     """The order, where it has ended or has what is asked for: nothing is sent then."""
 
@@ -121,7 +114,6 @@ class Amendments:
         self._halts = halts
         self._refusal = refusal
         self._resolve = resolve or AmendResolver()
-        self._passes_gate = isinstance(exchange, PassesOrderGate)
         self._knows_orders = exchange if isinstance(exchange, _KnowsOrders) else None
         self.pending: dict[str, PendingAmendment] = {}
         """What is being sent or resolved, by amend id."""
@@ -158,30 +150,15 @@ class Amendments:
         """
         loop = asyncio.get_running_loop()
         until_s = loop.time() + wait_s
-        client, call = current_client(), OrderCall()
-        amendment = await self._known(request) or await self._begin(request, client, call, denial, barrier)
+        client = current_client()
+        amendment = await self._known(request) or await self._begin(request, client, denial, barrier)
         if (conflict := _conflict(amendment, request, client)) is not None:
             raise conflict
-        try:
-            await done_within(amendment.outcome, until_s - loop.time())
-        finally:
-            withdrawn = not amendment.outcome.done() and self._end(call, amendment)
-        if withdrawn:
-            await done_within(amendment.outcome, min(WITHDRAWING_S, max(wait_s, 0) / 2))
+        await done_within(amendment.outcome, until_s - loop.time())
         outcome = amendment.now()
         if isinstance(outcome, ExchangeError):
             raise outcome
         return outcome
-
-    def _end(self, call: OrderCall, amendment: PendingAmendment) -> bool:
-        """End a call that has no outcome; return whether its amendment was never sent, and never is."""
-        call.end()
-        withdrawn = amendment.call is call and amendment.awaits_answer and amendment.request.amend_id not in call.sent
-        amendment.unanswered = not withdrawn
-        if withdrawn:
-            never_sent = call.never_sent(amendment.ref.symbol)
-            self._tasks.spawn("answering", self._conclude(amendment, never_sent))
-        return withdrawn
 
     async def _known(self, request: AmendRequest) -> PendingAmendment | None:
         """Return the amendment of this id that was asked for before, unless it is proven to have done nothing."""
@@ -201,7 +178,6 @@ class Amendments:
         self,
         request: AmendRequest,
         client: str,
-        call: OrderCall,
         denial: Callable[[OrderRequest], Denial],
         barrier: Callable[[Order], ExchangeError | None],
     ) -> PendingAmendment:
@@ -218,7 +194,7 @@ class Amendments:
         if refused := refused or self._own_refusal(order, client):
             raise refused
         amendment = self._admit(request, request.completed(order), client)
-        amendment.needless, amendment.call = needless, call
+        amendment.needless = needless
         self._tasks.spawn(PLACING, self._send(amendment))
         return amendment
 
@@ -277,14 +253,10 @@ class Amendments:
             # The same was asked for, sent and answered since the journal was looked into.
             self._answer_from(record, amendment)
             return
-        amendment.awaits_answer = True
-        gate = CallGate(amendment.call, self._halts)
-        answer = amendment.needless or gate.refusal(amendment.ref.symbol)
+        answer = amendment.needless or self._halts.refusal(amendment.ref.symbol)
         if answer is None:
-            if not self._passes_gate:
-                amendment.call.sent.add(amendment.request.amend_id)
             try:
-                with through(gate):
+                with through(self._halts):
                     answer = await self._exchange.amend_order(amendment.target)
             except Exception as raised:  # noqa: BLE001 - whatever it is, the order may be amended and has to be asked for
                 await self._conclude(amendment, raised)
@@ -300,10 +272,6 @@ class Amendments:
             self._finish(amendment, conflict or record.outcome or _duplicate(amendment.request))
 
     async def _conclude(self, amendment: PendingAmendment, answer: Order | Exception) -> None:
-        if not amendment.awaits_answer:
-            # It was withdrawn when its call ended: the answer says as well that it was never sent.
-            return
-        amendment.awaits_answer = False
         match answer:
             case Order() if answer.status.is_closed or amendment.target.is_done(answer):
                 await self._settle(amendment, State.PLACED, answer)

@@ -48,11 +48,6 @@ class OrderInFlight(Protocol):
         """Whether it may be at the venue, or get there, and its outcome is not proven."""
         ...
 
-    @property
-    def unanswered(self) -> bool:
-        """Whether a call that asked for it ended without its outcome."""
-        ...
-
 
 @dataclass(eq=False, slots=True)
 class Intent:
@@ -69,10 +64,6 @@ class Intent:
     """The request as it came over the wire, until it is journaled."""
     passes_halts: bool = False
     """It closes a position for the client that holds the halt, so it is sent though trading is halted."""
-    unanswered: bool = False
-    """A call that asked for it ended without its outcome."""
-    awaits_answer: bool = False
-    """It is journaled to be sent, and neither the exchange nor the end of its call has answered for it."""
     _result: pb.OrderResult | None = None
 
     @property

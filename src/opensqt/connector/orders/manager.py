@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from opensqt.connector.orders.amend_journal import AmendJournal
-from opensqt.connector.orders.call_gate import CallGate, OrderCall
 from opensqt.connector.orders.halts import Halts
 from opensqt.connector.orders.intent import (
     BY_ANOTHER,
@@ -42,7 +41,7 @@ from opensqt.model.errors import (
 )
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus
-from opensqt.model.order_gate import PassesOrderGate, through
+from opensqt.model.order_gate import through
 from opensqt.proto import types_pb2 as pb
 from opensqt.service.backoff import Backoff
 from opensqt.telemetry import logging, tracing
@@ -70,8 +69,6 @@ MAX_ON_THEIR_WAY_OF_CLIENT, MAX_ON_THEIR_WAY = 1_000, 2_000
 """So many may be on their way, those of unknown outcome included: of a burst to a dead venue none is known to be one
 until the first request has timed out."""
 _UNRESOLVED_RETRY_S = 5.0
-WITHDRAWING_S = 0.1
-"""So long a call waits, when its time is up, until it is journaled which of its orders were never sent."""
 
 
 @runtime_checkable
@@ -115,7 +112,6 @@ class OrderManager:
         self._guard = guard
         self.own = OrderOwnership(exchange, journal.owners, tasks)
         self._order_denial = exchange.order_denial if isinstance(exchange, _ChecksOrders) else None
-        self._passes_gate = isinstance(exchange, PassesOrderGate)
         self._unresolved_of: Counter[str] = Counter()
         self._on_their_way_of: Counter[str] = Counter()
         self.resolution_seconds = Distribution(SECONDS)
@@ -127,8 +123,8 @@ class OrderManager:
 
     @property
     def unresolved(self) -> int:
-        """How many orders and amendments are of unknown outcome, or have a caller that went without their outcome."""
-        return sum(one.status is OrderStatus.UNKNOWN or (one.unanswered and one.in_flight) for one in self._taken())
+        """How many orders and amendments were sent and are not proven."""
+        return sum(one.status is OrderStatus.UNKNOWN for one in self._taken())
 
     def in_flight(self, symbol: str = "") -> list[OrderInFlight]:
         """Return what of a symbol, or of all, may be at the venue, or get there, without proof of its outcome."""
@@ -200,7 +196,7 @@ class OrderManager:
         halt_id: str = "",
     ) -> list[Intent | ExchangeError]:
         # Nothing is waited for here: what was judged a moment ago still holds when it is admitted.
-        client, call = current_client(), OrderCall()
+        client = current_client()
         refusal = self._refusal(client)
         answers: list[Intent | ExchangeError] = []
         fresh: list[Intent] = []
@@ -219,37 +215,15 @@ class OrderManager:
                 fresh.append(intent)
             answers.append(intent.conflict(request, client) or intent)
         if sendable := [intent for intent in fresh if intent.barred is None]:
-            self._tasks.spawn(PLACING, self._send(sendable, client, call))
+            self._tasks.spawn(PLACING, self._send(sendable, client))
         if barred := [intent for intent in fresh if intent.barred is not None]:
             self._tasks.spawn("answering", self._answer_barred(barred))
-        withdrawn: list[Intent] = []
-        # The futures stay when this caller gives up: what was sent is resolved without it.
-        try:
-            if len(answers) == 1 and isinstance(answers[0], Intent):
-                await done_within(answers[0].outcome, wait_s)
-            elif pending := {answer.outcome for answer in answers if isinstance(answer, Intent)}:
-                await asyncio.wait(pending, timeout=max(wait_s, 0))
-        finally:
-            if pending_answers := [one for one in answers if isinstance(one, Intent) and not one.outcome.done()]:
-                withdrawn = self._end(call, pending_answers, sendable)
-        if withdrawn:
-            await asyncio.wait({one.outcome for one in withdrawn}, timeout=min(WITHDRAWING_S, max(wait_s, 0) / 2))
+        # The futures stay when this caller gives up: sending and resolving go on without it.
+        if len(answers) == 1 and isinstance(answers[0], Intent):
+            await done_within(answers[0].outcome, wait_s)
+        elif pending := {answer.outcome for answer in answers if isinstance(answer, Intent)}:
+            await asyncio.wait(pending, timeout=max(wait_s, 0))
         return answers
-
-    def _end(self, call: OrderCall, pending: list[Intent], own: list[Intent]) -> list[Intent]:
-        """End a call that has no outcome of some orders; return those that were never sent, and never are."""
-        call.end()
-        withdrawn = [
-            intent for intent in own if intent.awaits_answer and intent.request.client_order_id not in call.sent
-        ]
-        for intent in pending:
-            intent.unanswered = intent not in withdrawn
-        if withdrawn:
-            self._tasks.spawn("answering", self._withdraw(call, withdrawn))
-        return withdrawn
-
-    async def _withdraw(self, call: OrderCall, intents: list[Intent]) -> None:
-        await asyncio.gather(*(self._conclude(one, call.never_sent(one.request.symbol)) for one in intents))
 
     async def get_order(self, ref: OrderRef) -> Order:
         """Query the venue for an order; one that it may not show yet is neither absent nor open, but UNKNOWN."""
@@ -356,7 +330,7 @@ class OrderManager:
             elif intent.barred is not None:
                 self._finish(intent, intent.barred)
 
-    async def _send(self, intents: list[Intent], client: str, call: OrderCall) -> None:
+    async def _send(self, intents: list[Intent], client: str) -> None:
         """Journal, send once, and settle each intent."""
         try:
             with tracing.step("journal commit", {"opensqt.intents": len(intents)}):
@@ -374,17 +348,17 @@ class OrderManager:
         for intent, record in zip(intents, records, strict=True):
             intent.encoded = b""
             if record is None:
-                intent.awaits_answer = True
                 sending.append(intent)
             else:
                 self._answer_from(record, intent)
         closing = [intent for intent in sending if intent.passes_halts]
         if closing:
-            await self._send_through(CallGate(call, None), closing, call)
+            await self._send_once(closing)
             sending = [intent for intent in sending if not intent.passes_halts]
         if self._guard is not None and sending:
             sending = await self._guarded(sending, client, self._guard)
-        await self._send_through(CallGate(call, self._halts), sending, call)
+        with through(self._halts):
+            await self._send_unless_halted(sending)
 
     async def _answer_unjournaled(self, intent: Intent) -> None:
         """Answer an intent that could not be written down: an order of its id may have been sent before."""
@@ -411,28 +385,20 @@ class OrderManager:
         await asyncio.gather(*(self._conclude(intent, refused[intent.request.symbol]) for intent in held))
         return [intent for intent in intents if intent not in held]
 
-    async def _send_through(self, gate: CallGate, intents: list[Intent], call: OrderCall) -> None:
-        """Send those for which the gate is open, however long they wait here and in the adapter to be sent."""
+    async def _send_unless_halted(self, intents: list[Intent]) -> None:
+        """Send those whose symbol is not halted, however long they wait here and in the adapter to be sent."""
         while intents:
-            refused: list[tuple[Intent, ExchangeError]] = []
+            halted: list[tuple[Intent, TradingHalted]] = []
             free: list[Intent] = []
             for intent in intents:
-                refusal = gate.refusal(intent.request.symbol)
-                free.append(intent) if refusal is None else refused.append((intent, refusal))
-            if refused:
-                await asyncio.gather(*(self._conclude(intent, refusal) for intent, refusal in refused))
-                if call.ended:
-                    # It ended meanwhile, which withdrew the others.
-                    return
-            if not free:
-                return
-            with through(gate):
-                intents = await self._send_once(free, call)
+                refusal = self._halts.refusal(intent.request.symbol)
+                free.append(intent) if refusal is None else halted.append((intent, refusal))
+            if halted:
+                await asyncio.gather(*(self._conclude(intent, refusal) for intent, refusal in halted))
+            intents = await self._send_once(free) if free else []
 
-    async def _send_once(self, intents: list[Intent], call: OrderCall) -> list[Intent]:
+    async def _send_once(self, intents: list[Intent]) -> list[Intent]:
         """Send and settle; return those that were held back because others of the same request are halted."""
-        if not self._passes_gate:
-            call.sent.update(intent.request.client_order_id for intent in intents)
         answers = await self._ask([intent.request for intent in intents])
         held_back: list[Intent] = []
         settling: list[Awaitable[None]] = []
@@ -477,10 +443,6 @@ class OrderManager:
         return [error] * len(requests)
 
     async def _conclude(self, intent: Intent, answer: Order | Exception) -> None:
-        if not intent.awaits_answer:
-            # It was withdrawn when its call ended: the answer says as well that it was never sent.
-            return
-        intent.awaits_answer = False
         match answer:
             case Order():
                 await self._settle(intent, State.PLACED, answer)

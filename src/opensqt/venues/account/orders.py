@@ -176,7 +176,7 @@ class OrderEntry:
         completed = request.completed(order)
         try:
             async with self._settings_gate.sending({order.symbol}):
-                with departing({order.symbol}, {request.amend_id}):
+                with departing({order.symbol}):
                     amended = await self._venue.parse_or_unknown(self._venue.amend(order, completed), order.symbol)
         except (OrderNotFound, OrderRejected) as refused:
             self._check_rules_stale(refused)
@@ -416,7 +416,7 @@ class OrderEntry:
         symbols = {request.symbol for request in requests}
         try:
             async with self._settings_gate.sending(symbols) as held_back:
-                with departing(symbols, [request.client_order_id for request in requests]):
+                with departing(symbols):
                     yield held_back
         finally:
             del self._placing[completed]

@@ -120,10 +120,10 @@ class RateLimiter:
         Raises:
             RateLimited: The request can't be sent before the queue timeout, or the client has too many requests in
                 the queue. Nothing was sent.
-            ExchangeError: The request places orders, and the order gate is closed or closes while it waits.
+            ExchangeError: The request places orders, and the order gate is closed or closes before it is sent.
                 Nothing was sent.
         """
-        leaving = departure() if request.method != "GET" else None
+        leaving = departure()
         if leaving is not None and (refusal := leaving.refusal) is not None:
             raise refusal
         cost = {self._window(name): amount for name, amount in self._policy.cost(request).items() if amount}
@@ -135,6 +135,8 @@ class RateLimiter:
             self.dispatch()
             if not permit.granted:
                 await self._wait(queued, permit, leaving)
+            if leaving is not None:
+                leaving.leave()
             yield
         finally:
             if permit.granted:

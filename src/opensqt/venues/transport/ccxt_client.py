@@ -20,7 +20,6 @@ import orjson
 
 from opensqt.config.venue import VenueSettings
 from opensqt.model.clock import now_ms
-from opensqt.model.order_gate import departure
 from opensqt.telemetry import tracing
 from opensqt.telemetry.logging import get_logger, redact
 from opensqt.venues.metrics import VenueMetrics
@@ -141,10 +140,7 @@ class CcxtMixin:
         if made and self.session is not None:
             plain = self.session
             self.session = aiohttp.ClientSession(
-                connector=self.tcp_connector,
-                trust_env=self.aiohttp_trust_env,
-                request_class=GatedRequest,
-                middlewares=(send_once,),
+                connector=self.tcp_connector, trust_env=self.aiohttp_trust_env, middlewares=(send_once,)
             )
             plain.detach()
 
@@ -361,21 +357,6 @@ def new_client(client_type: Callable[[dict[str, Any]], T], settings: VenueSettin
         client.timeout_on_exit = 0  # no TLS to wind down
     made: T = client
     return made
-
-
-class GatedRequest(aiohttp.ClientRequest):
-    """A request that passes the order gate as its first byte is written, however long it waited for a connection."""
-
-    async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
-        """Send it.
-
-        Raises:
-            ExchangeError: It places orders, and the gate is closed; nothing was sent.
-        """
-        leaving = departure() if self.method != "GET" else None
-        if leaving is not None:
-            leaving.leave()
-        return await super().send(conn)
 
 
 async def send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from copy import copy
-from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -23,7 +22,6 @@ from opensqt.model.errors import (
     RateLimited,
     Unreachable,
 )
-from opensqt.model.order_gate import departure
 from opensqt.telemetry.logging import redact
 from opensqt.venues.health import Health
 from opensqt.venues.ratelimit.limiter import RateLimiter
@@ -114,10 +112,8 @@ class Rest:
         except CredentialsRefused:
             if self._client.apiKey == key:
                 raise
-            _take_back(changes)
             return await self._once(request, changes=changes, symbol=symbol)
         except ClockSkew:
-            _take_back(changes)
             await self.clock.measure()
             return await self._once(request, changes=changes, symbol=symbol)
 
@@ -129,11 +125,7 @@ class Rest:
         try:
             response = await request()
         except (ccxt.BaseError, aiohttp.ClientError, OSError) as error:
-            reply, leaving = reply_of(error), departure()
-            if changes and leaving is not None and not leaving.left:
-                # It never got a connection, so no byte of it was written.
-                reply = replace(reply, sent=False)
-            translated = translate(reply, self._codes, changes=changes, symbol=symbol)
+            translated = translate(reply_of(error), self._codes, changes=changes, symbol=symbol)
             # ccxt writes the address into its text, including the signature.
             error.args = tuple(redact(str(arg)) for arg in error.args)
             self._client.venue_metrics.errors[translated.reason] += 1
@@ -174,9 +166,3 @@ class Rest:
         paused_s = self._rate_limiter.snapshot().paused_s
         pause = f"; it requested a pause, {paused_s:.0f} s of it are left" if paused_s else ""
         return f"has not responded for {self.idle_s:.0f} s{pause}"
-
-
-def _take_back(changes: bool) -> None:
-    """Let a request that did nothing, and is sent again, pass the order gate again."""
-    if changes and (leaving := departure()) is not None:
-        leaving.take_back()

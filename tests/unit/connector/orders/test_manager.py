@@ -32,7 +32,6 @@ from opensqt.model.errors import (
 )
 from opensqt.model.exchange import Exchange
 from opensqt.model.order import Order, OrderRef, OrderRequest, OrderStatus, OrderType, Side
-from opensqt.model.order_gate import departing, departure
 from opensqt.testing.exchange import InMemoryExchange
 from tests.support import eventually
 
@@ -70,21 +69,6 @@ def asked(client_order_id: str, quantity: str = "0.1", symbol: str = "BTCUSDT") 
     return OrderRequest(
         symbol=symbol, side=Side.BUY, quantity=Decimal(quantity), price=Decimal(100), client_order_id=client_order_id
     )
-
-
-async def give_up(manager: OrderManager, *requests: OrderRequest) -> list[Order | ExchangeError]:
-    """Place orders, and stop waiting for their outcomes as soon as the exchange has them."""
-    placing = asyncio.create_task(manager.place_batch(requests, wait_s=60))
-
-    def sent() -> bool:
-        intent = manager.intents.get(requests[0].client_order_id)
-        return intent is not None and (intent.awaits_answer or intent.status is OrderStatus.UNKNOWN)
-
-    await eventually(sent)
-    outcomes = await manager.place_batch(requests, wait_s=0)
-    placing.cancel()
-    await asyncio.gather(placing, return_exceptions=True)
-    return outcomes
 
 
 @pytest.fixture
@@ -228,9 +212,8 @@ async def test_an_outcome_that_stays_unknown_is_said_so_in_time_and_told_later(m
     """F1: an order is never sent twice, nor lost from sight, when a reply is lost."""
     venue.fail_next(LOST, on="place_order", after=True)
     venue.fail_next(Unreachable("rest is down"), on="get_order", times=2)
-    (told,) = await give_up(manager, asked("a"))
-    assert isinstance(told, OutcomeUnknown)
-    assert "ask again with the same id" in str(told)
+    with pytest.raises(OutcomeUnknown, match="ask again with the same id"):
+        await manager.place(asked("a"), wait_s=0)
     assert (await manager.place(asked("a"), wait_s=10)).status is OrderStatus.OPEN
     assert venue.sent == ["a"]
 
@@ -245,8 +228,8 @@ async def test_a_query_for_an_unresolved_order_says_unknown_not_absent(venue: Ve
 
     manager = OrderManager(venue, journal, tasks, resolve_later)
     venue.fail_next(LOST, on="place_order")
-    assert isinstance((await give_up(manager, asked("a")))[0], OutcomeUnknown)
-    await eventually(lambda: manager.intents["a"].status is OrderStatus.UNKNOWN)
+    with pytest.raises(OutcomeUnknown):
+        await manager.place(asked("a"), wait_s=0.05)
     ref = OrderRef(symbol="BTCUSDT", client_order_id="a")
     assert (await manager.get_order(ref)).status is OrderStatus.UNKNOWN
     with pytest.raises(OutcomeUnknown, match="cancel it again"):
@@ -552,16 +535,18 @@ async def test_orders_of_unknown_outcome_are_bounded_for_each_client_and_new_one
     manager = OrderManager(venue, journal, tasks, proves_absent)
     with on_behalf_of("maker"):
         for name in ("a", "b"):
-            assert isinstance((await give_up(manager, asked(name)))[0], OutcomeUnknown)
-        await eventually(lambda: manager.intents["b"].status is OrderStatus.UNKNOWN)
+            with pytest.raises(OutcomeUnknown):
+                await manager.place(asked(name), wait_s=0.01)
+        await eventually(lambda: manager.unresolved == 2)
         with pytest.raises(RateLimited, match="2 orders of client maker") as refused:
             await manager.place(asked("c"), wait_s=5)
         assert refused.value.retry_after_s == 5
         with pytest.raises(OutcomeUnknown):
             await manager.place(asked("a"), wait_s=0.01)
     with on_behalf_of("other"):
-        assert isinstance((await give_up(manager, asked("d")))[0], OutcomeUnknown)
-        await eventually(lambda: manager.intents["d"].status is OrderStatus.UNKNOWN)
+        with pytest.raises(OutcomeUnknown):
+            await manager.place(asked("d"), wait_s=0.01)
+        await eventually(lambda: manager.unresolved == 3)
         with pytest.raises(RateLimited, match="3 orders of this account"):
             await manager.place(asked("e"), wait_s=5)
     assert venue.sent == ["a", "b", "d"]
@@ -602,14 +587,14 @@ async def test_orders_on_their_way_are_bounded_before_any_of_them_is_known_to_be
     venue = SilentVenue()
     manager = OrderManager(venue, journal, tasks, none)
     with on_behalf_of("maker"):
-        outcomes = await give_up(manager, *map(asked, "abc"))
-        assert [type(one) for one in outcomes[:2]] == [OutcomeUnknown, OutcomeUnknown]
-        assert venue.sent == ["a", "b"]
+        outcomes = await manager.place_batch([asked(name) for name in "abc"], wait_s=0.01)
+        assert [type(one) for one in outcomes] == [OutcomeUnknown, OutcomeUnknown, RateLimited]
         with pytest.raises(RateLimited, match="2 orders of client maker") as refused:
             await manager.place(asked("d"), wait_s=5)
         assert refused.value.retry_after_s == 5
     with on_behalf_of("other"):
-        assert isinstance((await give_up(manager, asked("e")))[0], OutcomeUnknown)
+        with pytest.raises(OutcomeUnknown):
+            await manager.place(asked("e"), wait_s=0.01)
         with pytest.raises(RateLimited, match="3 orders of this account"):
             await manager.place(asked("f"), wait_s=5)
     assert await journal.find("c") is None
@@ -635,45 +620,3 @@ async def test_an_order_that_our_own_rules_refuse_is_not_journaled_and_keeps_no_
     assert (await manager.place(asked("a", quantity="0.2"), wait_s=5)).status is OrderStatus.OPEN
     venue.denied = "a"
     assert (await manager.place(asked("a", quantity="0.2"), wait_s=5)).status is OrderStatus.OPEN
-
-
-class GatedVenue(SilentVenue):
-    """Lets its orders pass the order gate one by one, each when its turn comes."""
-
-    passes_order_gate = True
-
-    async def batch_place_orders(self, requests: Sequence[OrderRequest]) -> list[Order | ExchangeError]:
-        outcomes: list[Order | ExchangeError] = []
-        for request in requests:
-            with departing([request.symbol], [request.client_order_id]):
-                leaving = departure()
-                assert leaving is not None
-                try:
-                    leaving.leave()
-                except ExchangeError as refused:
-                    outcomes.append(refused)
-                else:
-                    outcomes.append(await self.place_order(request))
-        return outcomes
-
-
-async def test_of_a_call_that_ended_the_orders_that_were_not_sent_are_proven_absent_at_once(
-    journal: Journal, tasks: Tasks
-) -> None:
-    """F53: those of its batch that were sent stay unknown, and count as unresolved; the others are never sent."""
-    venue = GatedVenue()
-    manager = OrderManager(venue, journal, tasks, resolve_at_once)
-    placing = asyncio.create_task(manager.place_batch([asked(name) for name in "abc"], wait_s=60))
-    await eventually(lambda: venue.sent)
-    # Another caller that waits for one of them keeps nothing alive: the id is free to be sent again.
-    joined = asyncio.create_task(manager.place(asked("c"), wait_s=60))
-    await asyncio.sleep(0)
-    placing.cancel()
-    with pytest.raises(Unreachable, match="never sent"):
-        await joined
-    await eventually(lambda: manager.intents.keys() == {"a"})
-    assert [await state_of(journal, name) for name in "abc"] == [State.SENT, State.ABSENT, State.ABSENT]
-    assert manager.unresolved == 1
-    venue.answers.set()
-    await eventually(lambda: not manager.intents)
-    assert (manager.unresolved, set(venue.sent), await state_of(journal, "a")) == (0, {"a"}, State.PLACED)

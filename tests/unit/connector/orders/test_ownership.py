@@ -90,12 +90,10 @@ async def test_an_order_that_was_not_placed_leaves(manager: OrderManager, venue,
 async def test_an_order_whose_outcome_is_unknown_counts_until_it_is_resolved(manager: OrderManager, venue) -> None:
     venue.fail_next(OutcomeUnknown("lost"), on="place_order", after=True)
     venue.fail_next(Unreachable("rest is down"), on="get_order")
-    with on_behalf_of("maker"):
-        placing = asyncio.create_task(manager.place(asked("a"), wait_s=60))
-    await eventually(lambda: manager.unresolved)
+    with on_behalf_of("maker"), pytest.raises(OutcomeUnknown):
+        await manager.place(asked("a"), wait_s=0)
     assert (manager.own.open_count("maker"), manager.own.settled("maker")) == (1, [])
     await eventually(lambda: manager.own.settled("maker") == [ref("a")])
-    await placing
 
 
 async def test_an_order_that_ended_before_its_placing_was_answered_leaves(venue, journal, tasks) -> None:
