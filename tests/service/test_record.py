@@ -68,7 +68,7 @@ async def test_a_recording_is_the_market_and_its_replay_is_the_recording(tmp_pat
     account = AccountSettings()
     # Bybit, because Binance reports the trades of one order at one price as one.
     market = SimulatorSettings(
-        exchange="bybit", port=0, symbols=(symbol_at(SYMBOL, Decimal("0.62")),), speed=Decimal(20), past_minutes=5
+        exchange="bybit", port=0, symbols=(symbol_at(SYMBOL, Decimal("0.62")),), speed=Decimal(5), past_minutes=5
     )
     async with Simulator(market) as simulator:
         simulator.engine.set_funding_rate(SYMBOL, Decimal("0.000123"))
