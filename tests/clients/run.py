@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import tempfile
 from pathlib import Path
 
 from tests.clients.catalogue import Client
 from tests.clients.report import Report, read
-from tests.support.process import start
+from tests.support.process import run_command, start
 
 _WITHIN_S = 600
 
@@ -25,27 +23,8 @@ async def run(client: Client, command: tuple[str, ...]) -> tuple[Report, str]:
         async with start("opensqt.simulator", "--exchange", client.venue, "--port", "0", forked=False) as simulator:
             address = f"http://{await simulator.ready()}"
             environment = {"SIMULATOR": address, "REPORT": str(file), "VENUE": client.venue, "CLIENT": client.name}
-            output = await _script(client, command, environment, Path(folder))
+            script = (*command, client.path)
+            _, output = await run_command(*script, env=environment, within_s=_WITHIN_S, cwd=Path(folder))
         if not file.is_file():
             raise AssertionError(f"{client.name}: its script ended without a report:\n{output}")
         return read(file.read_text()), output
-
-
-async def _script(client: Client, command: tuple[str, ...], environment: dict[str, str], folder: Path) -> str:
-    """Run the script to its end and return all that it printed."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        str(client.path),
-        cwd=folder,
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(_WITHIN_S):
-            output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return output.decode(errors="replace")

@@ -84,13 +84,7 @@ async def test_commits_that_a_standby_server_had_not_received_are_written_again(
     async with simulator() as sim:
         ledger = Ledger(sim)
         async with running(sim, url) as maker:
-            await eventually(lambda: len(ledger.account["fills"]) >= 2)
-            cluster.stop()
-            cluster.save_copy()
-            cluster.start()
-            await _healed(maker, ledger)
-            fills = len(ledger.account["fills"])
-            await eventually(lambda: len(ledger.account["fills"]) > fills + 2)
+            await _fills_after_a_copy(cluster, maker, ledger)
             cluster.stop()
             cluster.fall_back()
             cluster.start()
@@ -103,13 +97,7 @@ async def test_a_failover_that_a_query_meets_first_is_no_reason_to_lose_commits(
     async with simulator() as sim:
         ledger = Ledger(sim)
         async with running(sim, url) as maker:
-            await eventually(lambda: len(ledger.account["fills"]) >= 2)
-            cluster.stop()
-            cluster.save_copy()
-            cluster.start()
-            await _healed(maker, ledger)
-            fills = len(ledger.account["fills"])
-            await eventually(lambda: len(ledger.account["fills"]) > fills + 2)
+            await _fills_after_a_copy(cluster, maker, ledger)
             sim.market.pause(SYMBOL)
             await eventually(lambda: _as_stored(maker, ledger), what="all is stored")
             cluster.stop()
@@ -120,6 +108,17 @@ async def test_a_failover_that_a_query_meets_first_is_no_reason_to_lose_commits(
             sim.market.resume(SYMBOL)
             await _healed(maker, ledger)
         assert await store_fills_of(url) == ledger.fills()
+
+
+async def _fills_after_a_copy(cluster: Cluster, maker: MarketMaker, ledger: Ledger) -> None:
+    """Copy the database of a grid that trades, and let it commit fills that the copy does not have."""
+    await eventually(lambda: len(ledger.account["fills"]) >= 2)
+    cluster.stop()
+    cluster.save_copy()
+    cluster.start()
+    await _healed(maker, ledger)
+    fills = len(ledger.account["fills"])
+    await eventually(lambda: len(ledger.account["fills"]) > fills + 2)
 
 
 async def _as_stored(maker: MarketMaker, ledger: Ledger) -> bool:

@@ -120,9 +120,16 @@ async def run_program(
     *arguments: str | Path, env: Mapping[str, str] | None = None, within_s: float = 2 * WITHIN_S
 ) -> tuple[int, str]:
     """Run `python ARGUMENTS`, a program of a user's own, to its end; answer its exit code and all that it printed."""
+    return await run_command(sys.executable, *arguments, env=env, within_s=within_s)
+
+
+async def run_command(
+    *command: str | Path, env: Mapping[str, str] | None = None, within_s: float, cwd: Path | None = None
+) -> tuple[int, str]:
+    """Run a command to its end; answer its exit code and all that it printed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *map(str, arguments),
+        *map(str, command),
+        cwd=cwd,
         env={**os.environ, **(env or {})},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from opensqt.simulator.dialects.base import ERROR_AFTER_EXECUTION, ERROR_WITHOUT_EXECUTION, Call, ErrorReply
+from opensqt.simulator.dialects.base import ERROR_AFTER_EXECUTION, ERROR_WITHOUT_EXECUTION, Call, ErrorReply, Route
 from opensqt.simulator.faults import Fault, FaultKind, FaultScript, RequestPlan
 from opensqt.simulator.sockets import Socket
 from opensqt.simulator.statistics import Statistics
@@ -21,20 +21,23 @@ class SocketRequest:
     """One request of a client over a WebSocket.
 
     Attributes:
-        operation: Its name in a fault script.
-        call: The same request as REST has it; it is changed only by faults.
+        call: The same request as REST has it, whose operation is its name in a fault script; changed only by faults.
         execute: Admits and executes the request and returns its answer, or raises the venue's refusal.
         refuse: Writes the answer with a refusal.
         fault_error: Returns the venue's error of a fault.
         send: Sends the answer.
     """
 
-    operation: str
     call: Call
     execute: Callable[[], bytes]
     refuse: Callable[[ErrorReply], bytes]
     fault_error: Callable[[Fault], ErrorReply]
     send: Callable[[bytes], None]
+
+
+def login_call(socket: Socket, path: str = "") -> Call:
+    """Return the call that stands for a login in the fault script."""
+    return Call(Route("", path, "login", lambda _call: None), {}, "", "", {}, socket.address)
 
 
 class SocketRequests:
@@ -48,8 +51,9 @@ class SocketRequests:
 
     def take(self, socket: Socket, request: SocketRequest) -> None:
         """Execute a request and send its answer."""
-        self._statistics.requests[request.operation] += 1
-        plan = self._script.plan_request(request.operation, over_socket=True)
+        operation = request.call.route.operation
+        self._statistics.requests[operation] += 1
+        plan = self._script.plan_request(operation, over_socket=True)
         if plan.delay_before_ms:
             self._start(self._execute_later(socket, request, plan))
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 
 from opensqt.service.backoff import BackoffTimer
 
@@ -16,8 +17,8 @@ READ_AFTER_S = 1.5
 class RulesRefresh:
     """Asks for the rules regularly, soon after a refusal, and less often while refusals go on."""
 
-    due: float = float("inf")
-    _first: bool = True
+    due: float = inf
+    """Infinity until it is first asked."""
     _spacing: BackoffTimer = field(default_factory=lambda: BackoffTimer(base_s=10, cap_s=60))
 
     def on_refusal(self, now: float) -> None:
@@ -26,8 +27,8 @@ class RulesRefresh:
 
     def take_due(self, now: float) -> bool:
         """Return whether the rules have to be read now; they count as asked for from then on."""
-        if self._first:
-            self._first, self.due = False, min(self.due, now + READ_EVERY_S)
+        if self.due == inf:
+            self.due = now + READ_EVERY_S
         if now < self.due:
             return False
         self.due = now + READ_EVERY_S

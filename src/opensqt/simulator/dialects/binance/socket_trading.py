@@ -94,7 +94,6 @@ class SocketTrading:
             return self._refusal(number, error, **self._limits(call, shown=shown))
 
         request = SocketRequest(
-            operation=route.operation,
             call=call,
             execute=execute,
             refuse=refuse,
@@ -113,7 +112,6 @@ class SocketTrading:
                 raise ErrorReply(400, "-4056", "HMAC_SHA256 API key is not supported.")
 
             request = SocketRequest(
-                operation="login",
                 call=call,
                 execute=execute,
                 refuse=lambda error: self._refusal(number, error),

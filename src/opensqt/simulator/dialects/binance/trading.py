@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -69,15 +69,7 @@ class Trading:
         return formats.order(unplaced(call.account, wanted, self._engine.now_ms()), rules)
 
     def _place_batch(self, call: Call) -> Any:
-        items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
-        self._security.count_orders(call, len(items))
-
-        def place(item: object) -> dict[str, Any]:
-            params = _flat(item)
-            self._dialect.check_item(call, params)
-            return self._place_one(call, params)
-
-        return [self._or_error(lambda item=item: place(item)) for item in items]
+        return self._each(call, self._place_one)
 
     def _place_one(self, call: Call, params: Params) -> dict[str, Any]:
         wanted, rules = self._read(call, params)
@@ -97,15 +89,7 @@ class Trading:
         return self._amend_one(call, call.params)
 
     def _amend_batch(self, call: Call) -> Any:
-        items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
-        self._security.count_orders(call, len(items))
-
-        def amend(item: object) -> dict[str, Any]:
-            params = _flat(item)
-            self._dialect.check_item(call, params)
-            return self._amend_one(call, params)
-
-        return [self._or_error(lambda item=item: amend(item)) for item in items]
+        return self._each(call, self._amend_one)
 
     def _amend_one(self, call: Call, params: Params) -> dict[str, Any]:
         rules = self._rules(params)
@@ -308,6 +292,18 @@ class Trading:
             for order in orders
             if not self._dialect.is_hidden(order.order_id)
         ]
+
+    def _each(self, call: Call, one: Callable[[Call, Params], dict[str, Any]]) -> list[dict[str, Any]]:
+        """Do the same with each item of a batch; one that is refused has its error as its result."""
+        items = parameters.json_list(call.params, "batchOrders", _MOST_PLACED)
+        self._security.count_orders(call, len(items))
+
+        def do(item: object) -> dict[str, Any]:
+            params = _flat(item)
+            self._dialect.check_item(call, params)
+            return one(call, params)
+
+        return [self._or_error(lambda item=item: do(item)) for item in items]
 
     def _or_error(self, act: Any) -> dict[str, Any]:
         """Return the result of one item of a batch, or its error."""

@@ -17,7 +17,7 @@ from opensqt.simulator.dialects.bitget.market_streams import MarketStreams
 from opensqt.simulator.dialects.bitget.private_streams import PrivateStreams
 from opensqt.simulator.dialects.bitget.public import PublicData
 from opensqt.simulator.dialects.bitget.security import Security
-from opensqt.simulator.dialects.bitget.socket_trading import SocketTrading, login_call
+from opensqt.simulator.dialects.bitget.socket_trading import SocketTrading
 from opensqt.simulator.dialects.bitget.subscriptions import Subscription
 from opensqt.simulator.dialects.bitget.trading import CANCEL_BATCH, Trading
 from opensqt.simulator.dialects.bitget.unified import LIST_BODIES, UnifiedApi
@@ -26,7 +26,7 @@ from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
-from opensqt.simulator.socket_requests import SocketRequest
+from opensqt.simulator.socket_requests import SocketRequest, login_call
 from opensqt.simulator.sockets import Socket
 
 _PATHS = {"/v2/ws/public": False, "/v2/ws/private": True, PATH: True}
@@ -198,7 +198,6 @@ class BitgetDialect(Dialect):
             return orjson.dumps({"event": "login", "code": 0})
 
         request = SocketRequest(
-            operation="login",
             call=login_call(socket),
             execute=execute,
             refuse=lambda error: _error(int(error.code), error.message),

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Route
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply
 from opensqt.simulator.dialects.bitget import parameters
 from opensqt.simulator.faults import ANSWERS
 from opensqt.simulator.socket_requests import SocketRequest
@@ -151,7 +151,6 @@ class SocketTrading:
             return accept(self._dialect.content(call))
 
         request = SocketRequest(
-            operation=route.operation,
             call=call,
             execute=execute,
             refuse=refuse,
@@ -159,11 +158,6 @@ class SocketTrading:
             send=socket.answer,
         )
         self._requests.take(socket, request)
-
-
-def login_call(socket: Socket) -> Call:
-    """Return the call that stands for a login in the fault script."""
-    return Call(Route("", "", "login", lambda _call: None), {}, "", "", {}, socket.address)
 
 
 def _listed(data: Any) -> list[dict[str, Any]]:

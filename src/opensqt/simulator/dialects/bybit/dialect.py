@@ -25,7 +25,7 @@ from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import ANSWERS, PRIVATE_CHANNELS, Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
-from opensqt.simulator.socket_requests import SocketRequest
+from opensqt.simulator.socket_requests import SocketRequest, login_call
 from opensqt.simulator.sockets import Socket
 
 _PUBLIC_PATH = "/v5/public/linear"
@@ -194,8 +194,7 @@ class BybitDialect(Dialect):
             return self._answer(socket, message, success=True, ret_msg="", op="auth")
 
         request = SocketRequest(
-            operation="login",
-            call=Call(Route("", _PRIVATE_PATH, "login", lambda _call: None), {}, "", "", {}, socket.address),
+            call=login_call(socket, _PRIVATE_PATH),
             execute=execute,
             refuse=lambda error: self._answer(socket, message, success=False, ret_msg=error.message, op="auth"),
             fault_error=self.fault_error,

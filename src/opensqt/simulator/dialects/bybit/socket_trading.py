@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 
-from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply, Route
+from opensqt.simulator.dialects.base import Call, Dialect, ErrorReply
 from opensqt.simulator.dialects.bybit import errors, parameters
 from opensqt.simulator.dialects.bybit.security import Security
 from opensqt.simulator.dialects.bybit.trading import BatchReply
 from opensqt.simulator.faults import ANSWERS
-from opensqt.simulator.socket_requests import SocketRequest
+from opensqt.simulator.socket_requests import SocketRequest, login_call
 from opensqt.simulator.sockets import Socket
 
 PATH = "/v5/trade"
@@ -79,8 +79,7 @@ class SocketTrading:
             return self._frame(socket, message, "auth", {"retCode": 0, "retMsg": "OK"})
 
         request = SocketRequest(
-            operation="login",
-            call=Call(Route("", PATH, "login", _nothing), {}, "", "", {}, socket.address),
+            call=login_call(socket, PATH),
             execute=execute,
             refuse=lambda error: self._frame(socket, message, "auth", _refusal(error)),
             fault_error=self._dialect.fault_error,
@@ -122,7 +121,6 @@ class SocketTrading:
             return self._frame(socket, message, operation, content, call)
 
         request = SocketRequest(
-            operation=route.operation,
             call=call,
             execute=execute,
             refuse=refuse,
@@ -163,10 +161,6 @@ class SocketTrading:
             limits = {name: call.reply_headers[name] for name in _LIMITS if name in call.reply_headers}
             frame["header"] = {**limits, "Traceid": uuid.uuid4().hex, "Timenow": str(self._security.now_ms())}
         return orjson.dumps({**frame, "connId": socket.state["id"]})
-
-
-def _nothing(_call: Call) -> None:
-    return None
 
 
 def _refusal(error: ErrorReply) -> dict[str, Any]:

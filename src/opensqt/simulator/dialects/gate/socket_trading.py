@@ -117,7 +117,6 @@ class SocketTrading:
 
     def _take(self, head: _AnswerHead, call: Call, execute: Callable[[], bytes], send: Callable[[bytes], None]) -> None:
         request = SocketRequest(
-            operation=call.route.operation,
             call=call,
             execute=execute,
             refuse=lambda error: head.frame(error.status, _errs(error), call),

@@ -24,7 +24,7 @@ from opensqt.simulator.engine.events import Event
 from opensqt.simulator.engine.order import Refused, VenueClose
 from opensqt.simulator.faults import Fault, FaultKind
 from opensqt.simulator.settings import VenueRules
-from opensqt.simulator.socket_requests import SocketRequest
+from opensqt.simulator.socket_requests import SocketRequest, login_call
 from opensqt.simulator.sockets import Socket
 
 _PATHS = {f"/ws/v5/{name}": name for name in ("public", "private", "business")}
@@ -220,8 +220,7 @@ class OkxDialect(Dialect):
             return _encode(socket, {"event": "login", "code": "0", "msg": ""})
 
         request = SocketRequest(
-            operation="login",
-            call=Call(Route("", "", "login", lambda _call: None), {}, "", "", {}, socket.address),
+            call=login_call(socket),
             execute=execute,
             refuse=lambda error: _encode(socket, _error(error)),
             fault_error=self.fault_error,

@@ -92,7 +92,6 @@ class SocketTrading:
             return frame(replies.write(self._dialect.content(call)))
 
         request = SocketRequest(
-            operation=route.operation,
             call=call,
             execute=execute,
             refuse=lambda error: frame(replies.write_error(error)),
